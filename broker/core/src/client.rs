@@ -1,0 +1,151 @@
+//! API keys of panels. The key is shown once; only its hash is kept, and everywhere else it goes by its client id.
+
+use data_encoding::BASE64URL_NOPAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::clock::{NoRandomness, Rng, Timestamp, random_bytes};
+use crate::id::{ClientId, InvalidId, Tenant};
+
+const PREFIX: &str = "gpk_";
+
+/// An API key: `gpk_` and 256 random bits in base64url. Never printed by `Debug`.
+pub struct ApiKey(Zeroizing<String>);
+
+/// SHA-256 of an API key, in base64url. The key has 256 random bits, so nothing slower is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ApiKeyHash(String);
+
+impl ApiKey {
+    /// A new key.
+    pub fn generate(rng: &dyn Rng) -> Result<Self, NoRandomness> {
+        let bytes = Zeroizing::new(random_bytes::<32>(rng)?);
+        Ok(Self(Zeroizing::new(format!("{PREFIX}{}", BASE64URL_NOPAD.encode(bytes.as_slice())))))
+    }
+
+    /// The key itself, for the one time that it is shown.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What is kept of it.
+    pub fn hash(&self) -> ApiKeyHash {
+        ApiKeyHash(BASE64URL_NOPAD.encode(&Sha256::digest(self.0.as_bytes())))
+    }
+}
+
+impl ApiKeyHash {
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for ApiKey {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let well_formed = text
+            .strip_prefix(PREFIX)
+            .is_some_and(|body| body.len() == 43 && BASE64URL_NOPAD.decode(body.as_bytes()).is_ok());
+        if well_formed {
+            Ok(Self(Zeroizing::new(text.to_owned())))
+        } else {
+            Err(InvalidId { expected: "an API key: gpk_ and 43 characters" })
+        }
+    }
+}
+
+impl std::fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ApiKey(…)")
+    }
+}
+
+/// What an API key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scope {
+    /// Ask for handoffs, read and revoke them.
+    #[serde(rename = "handoffs")]
+    Handoffs,
+    /// Read members.
+    #[serde(rename = "members:read")]
+    MembersRead,
+    /// Put members.
+    #[serde(rename = "members:write")]
+    MembersWrite,
+    /// Register, change and remove sites.
+    #[serde(rename = "sites")]
+    Sites,
+}
+
+impl Scope {
+    /// All there are: what a key gets when nothing else is said.
+    pub const ALL: [Self; 4] = [Self::Handoffs, Self::MembersRead, Self::MembersWrite, Self::Sites];
+
+    /// As written in requests and lists.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Handoffs => "handoffs",
+            Self::MembersRead => "members:read",
+            Self::MembersWrite => "members:write",
+            Self::Sites => "sites",
+        }
+    }
+}
+
+impl std::str::FromStr for Scope {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.as_str() == text)
+            .ok_or(InvalidId { expected: "one of handoffs, members:read, members:write, sites" })
+    }
+}
+
+/// Who an API key stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// Its id.
+    pub id: ClientId,
+    /// Whose it is.
+    pub tenant: Tenant,
+    /// A name for people.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was revoked.
+    #[serde(default)]
+    pub revoked_at: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::System;
+
+    #[test]
+    fn a_key_parses_hashes_and_does_not_show_itself() {
+        let key = ApiKey::generate(&System).unwrap();
+        let again: ApiKey = key.expose().parse().unwrap();
+        assert_eq!(again.hash(), key.hash());
+        assert!(!format!("{key:?}").contains(key.expose()));
+        assert!(!key.hash().as_str().contains(key.expose().trim_start_matches("gpk_")));
+        for wrong in
+            ["", "gpk_", "gpk_short", &key.expose().replace("gpk_", "xyz_"), &format!("{}=", key.expose())]
+        {
+            assert!(wrong.parse::<ApiKey>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_scope_is_written_as_it_is_read() {
+        for scope in Scope::ALL {
+            assert_eq!(scope.as_str().parse(), Ok(scope));
+            assert_eq!(serde_json::to_value(scope).unwrap(), scope.as_str());
+        }
+    }
+}

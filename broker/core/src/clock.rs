@@ -1,0 +1,141 @@
+//! Time and randomness, the two things that every other part is *given*.
+//!
+//! Nothing else in the workspace reads the system clock or the system's random numbers (clippy's
+//! `disallowed-methods` sees to it), so that a test decides both.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z. In JSON an RFC 3339 string in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From milliseconds since the epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// From whole seconds since the epoch, as a JWT's `NumericDate` (RFC 7519 section 2).
+    pub const fn from_secs(secs: i64) -> Self {
+        Self(secs.saturating_mul(1000))
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    pub const fn secs(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// This time and `span` more.
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// How long ago this was at `now`; zero when it is still to come.
+    pub fn age_at(self, now: Self) -> Duration {
+        Duration::from_millis(u64::try_from(now.0.saturating_sub(self.0)).unwrap_or(0))
+    }
+
+    fn to_offset(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+}
+
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.to_offset().format(&Rfc3339).map_err(|_| std::fmt::Error)?)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let parsed = OffsetDateTime::parse(&text, &Rfc3339).map_err(|_| {
+            serde::de::Error::custom("expected an RFC 3339 time such as 2026-01-31T12:00:00Z")
+        })?;
+        let millis = parsed.unix_timestamp_nanos().div_euclid(1_000_000);
+        i64::try_from(millis).map(Self).map_err(|_| serde::de::Error::custom("this time is out of range"))
+    }
+}
+
+/// Where the time comes from.
+pub trait Clock: Send + Sync {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Where random bytes come from.
+pub trait Rng: Send + Sync {
+    /// Fills `bytes` from a cryptographically secure source.
+    ///
+    /// # Errors
+    /// [`NoRandomness`] when the system has none to give; nothing may then be made that must be unguessable.
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness>;
+}
+
+/// `N` random bytes from `rng`.
+pub fn random_bytes<const N: usize>(rng: &dyn Rng) -> Result<[u8; N], NoRandomness> {
+    let mut bytes = [0; N];
+    rng.fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The system gave no random bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("the operating system gave no random bytes")]
+pub struct NoRandomness;
+
+/// The operating system's clock and random numbers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct System;
+
+impl Clock for System {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system clock")]
+    fn now(&self) -> Timestamp {
+        let nanos = OffsetDateTime::now_utc().unix_timestamp_nanos();
+        Timestamp(i64::try_from(nanos.div_euclid(1_000_000)).unwrap_or(i64::MAX))
+    }
+}
+
+impl Rng for System {
+    #[expect(clippy::disallowed_methods, reason = "the one place that draws from the system")]
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        getrandom::fill(bytes).map_err(|_| NoRandomness)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_reads_and_writes_rfc_3339_in_utc() {
+        let time: Timestamp = serde_json::from_str("\"2026-01-31T13:00:00.5+01:00\"").unwrap();
+        assert_eq!(serde_json::to_string(&time).unwrap(), "\"2026-01-31T12:00:00.5Z\"");
+        assert!(serde_json::from_str::<Timestamp>("\"yesterday\"").is_err());
+        assert!(serde_json::from_str::<Timestamp>("1769860800").is_err());
+    }
+
+    #[test]
+    fn an_age_never_goes_below_zero() {
+        let now = Timestamp::from_secs(100);
+        assert_eq!(Timestamp::from_secs(160).age_at(now), Duration::ZERO);
+        assert_eq!(Timestamp::from_secs(40).age_at(now), Duration::from_secs(60));
+    }
+}

@@ -1,0 +1,22 @@
+//! What Gatepass is about, without a wire: sites, members, handoffs, API keys, events, the clock, the use cases
+//! and the stores that keep them.
+//!
+//! Read [`handoff`] and [`store`] first: the first says what can become of a token, the second who decides it.
+//! The use cases [`issue`] and [`redeem`] are plain functions over a store, a time and keys; HTTP lives elsewhere.
+
+pub mod client;
+pub mod clock;
+pub mod event;
+pub mod handoff;
+pub mod id;
+pub mod issue;
+pub mod member;
+pub mod pairing;
+pub mod redeem;
+pub mod site;
+pub mod store;
+pub mod validate;
+
+pub use clock::{Clock, Rng, Timestamp};
+pub use id::{Attempt, ClientId, HandoffId, RequestId, SiteId, Subject, Tenant};
+pub use store::{Store, StoreError};

@@ -1,0 +1,77 @@
+//! The use case *redeem*: a site shows a token that a browser brought, and learns whether to let it in.
+//!
+//! Everything that can be told without the store is told first, so that a forged, stale or foreign token costs no
+//! store access. What is left is one call of the store, and that call decides.
+
+use gatepass_keys::VerificationKeys;
+use gatepass_keys::token::TokenError;
+use gatepass_keys::token::handoff::{Expected, Unverified};
+
+use crate::clock::Timestamp;
+use crate::event::Context;
+use crate::handoff::{ATTEMPT_WINDOW, Presented, Redeemed, Redemption, Refusal};
+use crate::id::{Attempt, HandoffId, SiteId};
+use crate::store::{Handoffs, StoreError};
+
+/// What the site shows.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The site that asks, proven by its own key.
+    pub site: SiteId,
+    /// The token that the browser brought, not looked at yet.
+    pub unverified_token: &'a str,
+    /// The browser's attempt.
+    pub attempt: Attempt,
+    /// Hash of the cookie in that browser.
+    pub binding: Option<String>,
+}
+
+/// Why nobody is let in.
+#[derive(Debug, thiserror::Error)]
+pub enum RedeemError {
+    /// The token itself is no good; the store was not asked.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The store's decision.
+    #[error("refused: {}", .0.cause())]
+    Refused(Refusal),
+    /// The store did not answer; whether the token is spent is unknown, and repeating the same attempt is safe.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Someone to let in.
+#[derive(Debug)]
+pub struct Allowed {
+    /// Who, and what the panel asked for.
+    pub redeemed: Box<Redeemed>,
+    /// Whether this very attempt was answered before.
+    pub repeat: bool,
+}
+
+/// Redeems a token.
+pub async fn redeem(
+    store: &dyn Handoffs,
+    keys: &impl VerificationKeys,
+    issuer: &str,
+    request: Request<'_>,
+    now: Timestamp,
+    context: &Context,
+) -> Result<Allowed, RedeemError> {
+    let audience = request.site.to_string();
+    let expected = Expected { issuer, audience: &audience, now: now.secs(), past_expiry: ATTEMPT_WINDOW };
+    let verified = Unverified::parse(request.unverified_token)?.verify(keys, &expected)?;
+    let presented = Presented {
+        id: HandoffId::from(verified.claims().id),
+        subject: verified.claims().subject.parse().map_err(|_| TokenError::Subject)?,
+        token_hash: verified.token_hash(),
+        kid: verified.kid().clone(),
+        attempt_hash: request.attempt.hash(),
+        binding: request.binding,
+    };
+    match store.redeem(request.site, &presented, now, context).await? {
+        Redemption::Redeemed(redeemed) => Ok(Allowed { redeemed, repeat: false }),
+        Redemption::Repeated(redeemed) => Ok(Allowed { redeemed, repeat: true }),
+        Redemption::Refused(refusal) => Err(RedeemError::Refused(refusal)),
+    }
+}

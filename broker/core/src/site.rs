@@ -1,0 +1,216 @@
+//! A WordPress site that was registered, what its operator decided for it, and its key once it is paired.
+
+use std::time::Duration;
+
+use gatepass_keys::VerificationKey;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::clock::Timestamp;
+use crate::id::{SiteId, Tenant};
+
+/// Where a site lives: scheme, host and port, nothing else (RFC 6454 section 4). HTTPS, or HTTP on loopback.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Origin(Url);
+
+/// Why a URL is not an origin we take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidOrigin {
+    /// Not a URL at all.
+    #[error("expected a URL such as https://example.com")]
+    NotAUrl,
+    /// Another scheme, or HTTP to somewhere else than this machine.
+    #[error("expected https:// (http:// only for 127.0.0.1, [::1] or localhost)")]
+    Scheme,
+    /// Carries a user name or password.
+    #[error("a user name or password has no place in it")]
+    Credentials,
+    /// More than an origin.
+    #[error("expected only scheme, host and port, without a path, query or fragment")]
+    NotBare,
+}
+
+/// Whether the URL's host is this machine itself.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+/// Whether a URL may be called or shown: HTTPS, or HTTP on loopback, and no credentials in it.
+pub fn check_http_url(url: &Url) -> Result<(), InvalidOrigin> {
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(InvalidOrigin::Credentials);
+    }
+    match url.scheme() {
+        "https" if url.host().is_some() => Ok(()),
+        "http" if is_loopback(url) => Ok(()),
+        _ => Err(InvalidOrigin::Scheme),
+    }
+}
+
+impl Origin {
+    /// The origin of a URL that may have a path.
+    pub fn of(url: &Url) -> Result<Self, InvalidOrigin> {
+        check_http_url(url)?;
+        Url::parse(&url.origin().ascii_serialization()).map(Self).map_err(|_| InvalidOrigin::NotAUrl)
+    }
+
+    /// Whether `url` lies on this origin.
+    pub fn holds(&self, url: &Url) -> bool {
+        url.username().is_empty() && url.password().is_none() && self.0.origin() == url.origin()
+    }
+
+    /// The origin as a URL with the path `/`.
+    pub const fn url(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for Origin {
+    type Err = InvalidOrigin;
+    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
+        let url = Url::parse(text).map_err(|_| InvalidOrigin::NotAUrl)?;
+        check_http_url(&url)?;
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(InvalidOrigin::NotBare);
+        }
+        Ok(Self(url))
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.origin().ascii_serialization())
+    }
+}
+
+impl Serialize for Origin {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Origin {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// How long a handoff token lives unless the site says otherwise, in seconds.
+pub const DEFAULT_LIFETIME_SECS: u32 = 60;
+/// The shortest and the longest life of a handoff token, in seconds.
+pub const LIFETIME_SECS: std::ops::RangeInclusive<u32> = 5..=300;
+
+/// What the operator decided for a site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// The panel's page that a refused customer is led back to.
+    pub panel_url: Option<Url>,
+    /// Where the panel starts a bound handoff.
+    pub panel_start_url: Option<Url>,
+    /// Where a lapsed customer renews.
+    pub renew_url: Option<Url>,
+    /// Where a login lands that names no place itself: a path on the site.
+    pub default_redirect: Option<String>,
+    /// Life of a handoff token, in seconds: 5 to 300.
+    pub token_lifetime: u32,
+    /// Whether a handoff must be bound to the browser.
+    pub require_binding: bool,
+    /// WordPress roles that a member may be given; the site's owner may take more away.
+    pub allowed_roles: Vec<String>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            panel_url: None,
+            panel_start_url: None,
+            renew_url: None,
+            default_redirect: None,
+            token_lifetime: DEFAULT_LIFETIME_SECS,
+            require_binding: false,
+            allowed_roles: vec!["subscriber".to_owned(), "customer".to_owned()],
+        }
+    }
+}
+
+impl Policy {
+    /// Life of a handoff token.
+    pub fn token_lifetime(&self) -> Duration {
+        Duration::from_secs(u64::from(self.token_lifetime))
+    }
+}
+
+/// Versions that a site reported.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Versions {
+    /// Of the plugin.
+    pub plugin: String,
+    /// Of WordPress.
+    pub wordpress: String,
+    /// Of PHP.
+    pub php: String,
+}
+
+/// What a site proved when it was paired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paired {
+    /// The key it made for itself; the private half never leaves WordPress.
+    pub key: VerificationKey,
+    /// Where a browser takes its token.
+    pub landing_url: Url,
+    /// When.
+    pub paired_at: Timestamp,
+    /// Versions at that time.
+    pub versions: Versions,
+}
+
+/// A registered site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Its id.
+    pub id: SiteId,
+    /// Whose it is.
+    pub tenant: Tenant,
+    /// Where it lives.
+    pub origin: Origin,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// What its operator decided.
+    pub policy: Policy,
+    /// Its key, once paired.
+    pub paired: Option<Paired>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_bare_and_https_or_on_loopback() {
+        for (text, expected) in [
+            ("https://Example.com", Ok("https://example.com")),
+            ("https://example.com:443/", Ok("https://example.com")),
+            ("https://example.com:8443", Ok("https://example.com:8443")),
+            ("http://127.0.0.1:8080", Ok("http://127.0.0.1:8080")),
+            ("http://localhost:1", Ok("http://localhost:1")),
+            ("http://[::1]:1", Ok("http://[::1]:1")),
+            ("http://example.com", Err(InvalidOrigin::Scheme)),
+            ("http://localhost.example.com", Err(InvalidOrigin::Scheme)),
+            ("ftp://example.com", Err(InvalidOrigin::Scheme)),
+            ("javascript:alert(1)", Err(InvalidOrigin::Scheme)),
+            ("https://user@example.com", Err(InvalidOrigin::Credentials)),
+            ("https://example.com/blog", Err(InvalidOrigin::NotBare)),
+            ("https://example.com/?a", Err(InvalidOrigin::NotBare)),
+            ("example.com", Err(InvalidOrigin::NotAUrl)),
+        ] {
+            assert_eq!(text.parse::<Origin>().map(|o| o.to_string()), expected.map(str::to_owned), "{text}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The stores: small traits by noun, two implementations, one suite of tests that both pass.
+//!
+//! # To add something to the store
+//! 1. Add a method to the trait of its noun. Whatever needs a time gets it as an argument; a conditional write
+//!    answers with an enum that names every outcome, never with `bool` or `Option` for "was it me".
+//! 2. Write it in [`sqlite`] (one `BEGIN IMMEDIATE` transaction) and in [`redis`] (one script, one round trip; all
+//!    keys of a site share the hash tag `{site_…}`), with its event in the same step.
+//! 3. Add a case to the conformance suite in `tests/conformance`.
+
+pub mod redis;
+pub mod sqlite;
+
+use async_trait::async_trait;
+use gatepass_keys::KeyId;
+
+use crate::client::{ApiKeyHash, Client};
+use crate::clock::Timestamp;
+use crate::event::{Context, Event, EventKind};
+use crate::handoff::{Handoff, Issuance, NewHandoff, Outcome, Presented, Redemption, Revocation};
+use crate::id::{ClientId, HandoffId, SiteId, Subject, Tenant};
+use crate::member::{Member, Wanted};
+use crate::pairing::{Pairing, PairingCode, Proven};
+use crate::site::{Policy, Site};
+
+/// Why a store gave no answer. Never a decision: a decision is a value.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached, is too slow, or is too busy. What was asked may or may not have happened.
+    #[error("the store does not answer: {0}")]
+    Unavailable(String),
+    /// It answers, but with something that Gatepass did not write.
+    #[error("the store holds something unreadable: {0}")]
+    Corrupt(String),
+    /// It was written by a newer Gatepass.
+    #[error("the store has schema {found}, this program knows up to {known}: run the newer gatepass")]
+    NewerSchema {
+        /// What it has.
+        found: i64,
+        /// What this program knows.
+        known: i64,
+    },
+}
+
+/// Shorthand of this module.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// Sites and their pairing.
+#[async_trait]
+pub trait Sites: Send + Sync {
+    /// Registers a site; a tenant has each origin once.
+    async fn create_site(&self, site: &Site, now: Timestamp, context: &Context) -> Result<SiteCreation>;
+    /// The site with this id, whoever's it is.
+    async fn site(&self, id: SiteId) -> Result<Option<Site>>;
+    /// A tenant's sites in the order of their ids, from the one after `after`.
+    async fn sites(&self, tenant: &Tenant, after: Option<SiteId>, limit: usize) -> Result<Vec<Site>>;
+    /// Replaces the policy of a site; `None` when there is no such site.
+    async fn set_policy(
+        &self,
+        id: SiteId,
+        policy: &Policy,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<Option<Site>>;
+    /// Removes a site with all that belongs to it. The answer is whether there was one.
+    async fn remove_site(&self, id: SiteId) -> Result<bool>;
+    /// Keeps a pairing code, voiding the one before. The answer is whether there is such a site.
+    async fn put_pairing_code(
+        &self,
+        id: SiteId,
+        code: &PairingCode,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<bool>;
+    /// Whether `secret_hash` is the site's pairing code at `now`, without using it up.
+    async fn pairing_code_holds(&self, id: SiteId, secret_hash: &str, now: Timestamp) -> Result<bool>;
+    /// Uses a pairing code up, takes the site's new key, and voids every handoff issued before, in one step.
+    async fn pair(&self, id: SiteId, proven: &Proven, now: Timestamp, context: &Context) -> Result<Pairing>;
+}
+
+/// What came of registering a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SiteCreation {
+    /// Registered.
+    Created,
+    /// This tenant has the origin already, under this id.
+    OriginKnown(SiteId),
+}
+
+/// API clients.
+#[async_trait]
+pub trait Clients: Send + Sync {
+    /// Keeps a client under the hash of its key.
+    async fn add_client(&self, hash: &ApiKeyHash, client: &Client) -> Result<()>;
+    /// The client whose key has this hash, revoked or not.
+    async fn client(&self, hash: &ApiKeyHash) -> Result<Option<Client>>;
+    /// All clients, in the order of their ids.
+    async fn clients(&self) -> Result<Vec<Client>>;
+    /// Revokes a client from `now` on; a second time changes nothing. `None` when there is no such client.
+    async fn revoke_client(&self, id: ClientId, now: Timestamp) -> Result<Option<Client>>;
+}
+
+/// Members.
+#[async_trait]
+pub trait Members: Send + Sync {
+    /// Puts the whole wanted state. Putting the same again changes nothing.
+    async fn put_member(
+        &self,
+        site: SiteId,
+        subject: &Subject,
+        wanted: &Wanted,
+        if_match: Option<u64>,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<MemberPut>;
+    /// One member.
+    async fn member(&self, site: SiteId, subject: &Subject) -> Result<Option<Member>>;
+    /// Revokes every handoff of this subject issued up to and including `now`. The answer is whether there is such
+    /// a member.
+    async fn revoke_subject(
+        &self,
+        site: SiteId,
+        subject: &Subject,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<bool>;
+}
+
+/// What came of putting a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MemberPut {
+    /// New.
+    Created(Member),
+    /// Changed.
+    Updated(Member),
+    /// The same as before.
+    Unchanged(Member),
+    /// Not changed: the member's revision is another one (`0`: there is no such member).
+    RevisionMismatch {
+        /// The one it has.
+        current: u64,
+    },
+}
+
+/// Handoffs.
+#[async_trait]
+pub trait Handoffs: Send + Sync {
+    /// Writes the record of issuing and its event, if the member may come in at `handoff.issued_at`.
+    async fn issue(&self, site: SiteId, handoff: &NewHandoff, context: &Context) -> Result<Issuance>;
+    /// The one atomic step. Decided in this order: no record · another token · another primary than at issue ·
+    /// spent by the same attempt (revocation and membership looked at again, then the same answer) · spent ·
+    /// revoked · expired · membership · binding · redeemed. Only the last one spends; each writes its event.
+    async fn redeem(
+        &self,
+        site: SiteId,
+        presented: &Presented,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<Redemption>;
+    /// One handoff; `None` when there is none (any more).
+    async fn handoff(&self, site: SiteId, id: HandoffId) -> Result<Option<Handoff>>;
+    /// Takes a handoff back, if it is not redeemed yet.
+    async fn revoke_handoff(
+        &self,
+        site: SiteId,
+        id: HandoffId,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<Revocation>;
+    /// Revokes every handoff that this key signed, on this site.
+    async fn revoke_key(&self, site: SiteId, kid: &KeyId, now: Timestamp) -> Result<()>;
+    /// Keeps what WordPress did with a redeemed handoff; the first report stays.
+    async fn report_outcome(
+        &self,
+        site: SiteId,
+        id: HandoffId,
+        outcome: &Outcome,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<OutcomeReport>;
+    /// Removes records whose retention is over. A store that lets them expire by itself does nothing.
+    async fn sweep(&self, now: Timestamp) -> Result<u64>;
+}
+
+/// What came of reporting an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutcomeReport {
+    /// Kept.
+    Recorded,
+    /// One was kept before, and stays.
+    AlreadyRecorded,
+    /// There is no such redeemed handoff.
+    NotRedeemed,
+}
+
+/// The audit trail.
+#[async_trait]
+pub trait Events: Send + Sync {
+    /// Writes an event that goes with no change of the store's.
+    async fn append_event(&self, site: SiteId, entry: &Entry<'_>, context: &Context) -> Result<()>;
+    /// A site's events in order, from the one after `after`.
+    async fn events(&self, site: SiteId, after: u64, limit: usize) -> Result<Vec<Event>>;
+}
+
+/// An event to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub kind: EventKind,
+    /// The exact cause of a refusal.
+    pub cause: Option<&'a str>,
+    /// To whom.
+    pub subject: Option<&'a Subject>,
+    /// With which handoff.
+    pub handoff_id: Option<HandoffId>,
+}
+
+/// The store as a whole.
+#[async_trait]
+pub trait Store: Sites + Clients + Members + Handoffs + Events + std::fmt::Debug {
+    /// Answers if the store does.
+    async fn ping(&self) -> Result<()>;
+    /// What kind of store this is, for people.
+    fn describe(&self) -> String;
+}
+
+pub(crate) fn corrupt(what: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(what.to_string())
+}

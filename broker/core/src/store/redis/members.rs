@@ -1,0 +1,78 @@
+//! Members in Redis.
+
+use ::redis::AsyncCommands;
+use async_trait::async_trait;
+
+use super::{Redis, from_json, keys, parsed, required, to_json};
+use crate::clock::Timestamp;
+use crate::event::Context;
+use crate::id::{SiteId, Subject};
+use crate::member::{Member, Wanted};
+use crate::store::{MemberPut, Members, Result, corrupt};
+
+/// A member out of its hash's fields.
+pub(super) fn member(
+    subject: &Subject,
+    doc: Option<&str>,
+    revision: Option<&str>,
+    updated_at: Option<&str>,
+) -> Result<Member> {
+    Ok(Member {
+        subject: subject.clone(),
+        revision: parsed(required(revision, "revision")?)?,
+        updated_at: Timestamp::from_millis(parsed(required(updated_at, "updated_at")?)?),
+        wanted: from_json(required(doc, "member")?)?,
+    })
+}
+
+#[async_trait]
+impl Members for Redis {
+    async fn put_member(
+        &self,
+        site: SiteId,
+        subject: &Subject,
+        wanted: &Wanted,
+        if_match: Option<u64>,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<MemberPut> {
+        let doc = to_json(wanted)?;
+        let mut call = Self::call(&self.scripts.put_member, site, now, context)?;
+        call.key(keys::member(site, subject))
+            .key(keys::members(site))
+            .arg(subject.as_str())
+            .arg(&doc)
+            .arg(wanted.membership.allowed_until().map_or(0, Timestamp::millis))
+            .arg(if_match.map(|revision| revision.to_string()).unwrap_or_default());
+        let (what, revision, updated_at): (String, String, Option<String>) = self.run(&call).await?;
+        if what == "mismatch" {
+            return Ok(MemberPut::RevisionMismatch { current: parsed(&revision)? });
+        }
+        let member = member(subject, Some(&doc), Some(&revision), updated_at.as_deref())?;
+        match what.as_str() {
+            "created" => Ok(MemberPut::Created(member)),
+            "updated" => Ok(MemberPut::Updated(member)),
+            "unchanged" => Ok(MemberPut::Unchanged(member)),
+            other => Err(corrupt(format!("put_member answered {other}"))),
+        }
+    }
+
+    async fn member(&self, site: SiteId, subject: &Subject) -> Result<Option<Member>> {
+        let (doc, revision, updated_at): (Option<String>, Option<String>, Option<String>) =
+            self.connection().hmget(keys::member(site, subject), &["doc", "revision", "updated_at"]).await?;
+        let Some(doc) = doc else { return Ok(None) };
+        member(subject, Some(&doc), revision.as_deref(), updated_at.as_deref()).map(Some)
+    }
+
+    async fn revoke_subject(
+        &self,
+        site: SiteId,
+        subject: &Subject,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<bool> {
+        let mut call = Self::call(&self.scripts.revoke_subject, site, now, context)?;
+        call.key(keys::member(site, subject)).arg(subject.as_str());
+        Ok(self.run::<i64>(&call).await? == 1)
+    }
+}

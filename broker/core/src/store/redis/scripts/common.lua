@@ -1,0 +1,16 @@
+-- Stands in front of every script of a site. KEYS[1] is the site's state, KEYS[2] its events; ARGV[1] is the time
+-- (milliseconds), ARGV[2] the event's context (JSON). All keys of a site share one hash tag.
+local STATE, EVENTS = KEYS[1], KEYS[2]
+local NOW, CONTEXT = ARGV[1], ARGV[2]
+
+-- Writes an event in the step that it tells of.
+local function emit(kind, cause, subject, handoff)
+  local seq = redis.call('HINCRBY', STATE, 'events', 1)
+  redis.call('XADD', EVENTS, 'MAXLEN', '~', '100000', string.format('%.0f-0', seq),
+    'at', NOW, 'kind', kind, 'cause', cause, 'subject', subject, 'handoff', handoff, 'context', CONTEXT)
+end
+
+-- The primary's replication id: another one after every failover and every restart.
+local function primary()
+  return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+end

@@ -1,0 +1,12 @@
+local member, index = KEYS[3], KEYS[4]
+local subject, doc, allowed_until, if_match = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+
+local before = redis.call('HMGET', member, 'doc', 'revision', 'updated_at')
+local current = before[2] or '0'
+if if_match ~= '' and if_match ~= current then return { 'mismatch', current, '' } end
+if before[1] == doc then return { 'unchanged', current, before[3] } end
+local revision = string.format('%.0f', redis.call('HINCRBY', STATE, 'revision', 1))
+redis.call('HSET', member, 'doc', doc, 'allowed_until', allowed_until, 'revision', revision, 'updated_at', NOW)
+redis.call('ZADD', index, revision, subject)
+emit('member.changed', '', subject, '')
+return { before[1] and 'updated' or 'created', revision, NOW }

@@ -1,0 +1,48 @@
+-- The one atomic step. Each refusal leaves the record as it is; only the last lines spend.
+local handoff, member, revoked_keys = KEYS[3], KEYS[4], KEYS[5]
+local id, subject, token_hash, kid, attempt, binding = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local now, attempt_window = tonumber(NOW), tonumber(ARGV[9])
+
+local record = redis.call('HMGET', handoff, 'token_hash', 'primary', 'spent_at', 'attempt', 'revoked_at',
+  'issued_at', 'redeemable_until', 'binding', 'details')
+local wanted = redis.call('HMGET', member, 'allowed_until', 'not_before', 'doc', 'revision', 'updated_at')
+
+local function refuse(cause)
+  emit('handoff.refused', cause, subject, id)
+  return { 'refused', cause }
+end
+
+local function allow(outcome)
+  emit('handoff.' .. outcome, '', subject, id)
+  return { outcome, record[9], wanted[3], wanted[4], wanted[5] }
+end
+
+-- Whether everything issued up to `limit` is void, and this with it.
+local function issued_by(limit)
+  return limit and tonumber(record[6]) <= tonumber(limit)
+end
+
+local function revoked()
+  return record[5] or issued_by(wanted[2]) or issued_by(redis.call('HGET', STATE, 'not_before'))
+    or redis.call('HEXISTS', revoked_keys, kid) == 1
+end
+
+local function inactive()
+  return not wanted[1] or now >= tonumber(wanted[1])
+end
+
+if not record[1] then return refuse('no_record') end
+if record[1] ~= token_hash then return refuse('mismatch') end
+if record[2] ~= primary() then return refuse('superseded') end
+if record[3] then
+  if record[4] ~= attempt or now - tonumber(record[3]) >= attempt_window then return refuse('used') end
+  if revoked() then return refuse('revoked') end
+  if inactive() then return refuse('membership_inactive') end
+  return allow('repeated')
+end
+if revoked() then return refuse('revoked') end
+if now >= tonumber(record[7]) then return refuse('expired') end
+if inactive() then return refuse('membership_inactive') end
+if record[8] ~= '' and record[8] ~= binding then return refuse('binding_mismatch') end
+redis.call('HSET', handoff, 'spent_at', NOW, 'attempt', attempt)
+return allow('redeemed')

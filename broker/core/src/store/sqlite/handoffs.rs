@@ -1,0 +1,303 @@
+//! Handoffs in `SQLite`.
+
+use async_trait::async_trait;
+use gatepass_keys::KeyId;
+use rusqlite::{Connection, Transaction, params};
+
+use super::{Emitter, Sqlite, from_json, members, one, parsed, primary, time, to_json};
+use crate::clock::Timestamp;
+use crate::event::{Context, EventKind};
+use crate::handoff::{
+    ATTEMPT_WINDOW, Handoff, Issuance, NewHandoff, Outcome, Presented, RECORD_RETENTION, Redeemed,
+    Redemption, Refusal, Revocation,
+};
+use crate::id::{HandoffId, SiteId};
+use crate::store::{Handoffs, OutcomeReport, Result, corrupt};
+
+fn handoff(connection: &Connection, site: SiteId, id: HandoffId) -> Result<Option<Handoff>> {
+    let sql = "SELECT subject, issued_at, expires_at, spent_at, revoked_at, outcome FROM handoffs
+               WHERE site = ? AND id = ?";
+    one(connection, sql, &[&site.to_string(), &id.to_string()], |row| {
+        Ok(Handoff {
+            id,
+            subject: parsed(&row.get::<_, String>(0)?)?,
+            issued_at: Timestamp::from_millis(row.get(1)?),
+            expires_at: Timestamp::from_millis(row.get(2)?),
+            redeemed_at: time(row.get(3)?),
+            revoked_at: time(row.get(4)?),
+            outcome: row.get::<_, Option<String>>(5)?.as_deref().map(from_json).transpose()?,
+        })
+    })
+}
+
+/// When the member's permission ends; `None` when there is no such member.
+fn allowed_until(transaction: &Transaction<'_>, site: SiteId, subject: &str) -> Result<Option<Timestamp>> {
+    let sql = "SELECT allowed_until FROM members WHERE site = ? AND subject = ?";
+    one(transaction, sql, &[&site.to_string(), &subject], |row| Ok(Timestamp::from_millis(row.get(0)?)))
+}
+
+/// What the decision looks at.
+struct Record {
+    token_hash: String,
+    primary: String,
+    spent: Option<(Timestamp, String)>,
+    redeemable_until: Timestamp,
+    binding: String,
+    details: String,
+    revoked: bool,
+}
+
+fn record(transaction: &Transaction<'_>, site: SiteId, presented: &Presented) -> Result<Option<Record>> {
+    let sql =
+        "SELECT h.token_hash, h.\"primary\", h.spent_at, h.attempt, h.redeemable_until, h.binding, h.details,
+                 h.revoked_at IS NOT NULL
+                 OR h.issued_at <= coalesce((SELECT not_before FROM members m
+                                             WHERE m.site = h.site AND m.subject = h.subject), -1)
+                 OR h.issued_at <= coalesce((SELECT not_before FROM sites s WHERE s.id = h.site), -1)
+                 OR EXISTS (SELECT 1 FROM revoked_keys k WHERE k.site = h.site AND k.kid = ?3)
+               FROM handoffs h WHERE h.site = ?1 AND h.id = ?2";
+    let (site, id) = (site.to_string(), presented.id.to_string());
+    one(transaction, sql, &[&site, &id, &presented.kid.as_str()], |row| {
+        Ok(Record {
+            token_hash: row.get(0)?,
+            primary: row.get(1)?,
+            spent: time(row.get(2)?).zip(row.get(3)?),
+            redeemable_until: Timestamp::from_millis(row.get(4)?),
+            binding: row.get(5)?,
+            details: row.get(6)?,
+            revoked: row.get(7)?,
+        })
+    })
+}
+
+/// What is to be done with a token.
+enum Decision {
+    Spend(Record),
+    Repeat(Record),
+    Refuse(Refusal),
+}
+
+/// The order of outcomes; the Redis script `redeem.lua` is its twin.
+fn decide(
+    transaction: &Transaction<'_>,
+    site: SiteId,
+    presented: &Presented,
+    now: Timestamp,
+) -> Result<Decision> {
+    use Refusal::{
+        BindingMismatch, Expired, MembershipInactive, Mismatch, NoRecord, Revoked, Superseded, Used,
+    };
+    let refuse = |refusal| Ok(Decision::Refuse(refusal));
+    let inactive = || {
+        allowed_until(transaction, site, presented.subject.as_str())
+            .map(|until| until.is_none_or(|until| now >= until))
+    };
+    let Some(record) = record(transaction, site, presented)? else { return refuse(NoRecord) };
+    if record.token_hash != presented.token_hash.to_base64url() {
+        return refuse(Mismatch);
+    }
+    if record.primary != primary(transaction)? {
+        return refuse(Superseded);
+    }
+    if let Some((spent_at, attempt)) = &record.spent {
+        if *attempt != presented.attempt_hash || spent_at.age_at(now) >= ATTEMPT_WINDOW {
+            return refuse(Used);
+        }
+        if record.revoked {
+            return refuse(Revoked);
+        }
+        if inactive()? {
+            return refuse(MembershipInactive);
+        }
+        return Ok(Decision::Repeat(record));
+    }
+    if record.revoked {
+        return refuse(Revoked);
+    }
+    if now >= record.redeemable_until {
+        return refuse(Expired);
+    }
+    if inactive()? {
+        return refuse(MembershipInactive);
+    }
+    if !record.binding.is_empty() && Some(&record.binding) != presented.binding.as_ref() {
+        return refuse(BindingMismatch);
+    }
+    Ok(Decision::Spend(record))
+}
+
+#[async_trait]
+impl Handoffs for Sqlite {
+    async fn issue(&self, site: SiteId, handoff: &NewHandoff, context: &Context) -> Result<Issuance> {
+        let (handoff, context) = (handoff.clone(), context.clone());
+        self.write(move |transaction| {
+            let now = handoff.issued_at;
+            let emitter = Emitter { transaction, site, now, context: &context };
+            let emit = |kind, cause| emitter.emit(kind, cause, Some(&handoff.subject), Some(handoff.id));
+            match allowed_until(transaction, site, handoff.subject.as_str())? {
+                None => {
+                    emit(EventKind::HandoffIssueRefused, "member_not_found")?;
+                    return Ok(Issuance::MemberNotFound);
+                }
+                Some(until) if now >= until => {
+                    emit(EventKind::HandoffIssueRefused, "membership_inactive")?;
+                    return Ok(Issuance::MembershipInactive);
+                }
+                Some(_) => {}
+            }
+            transaction
+                .prepare_cached(
+                    "INSERT INTO handoffs (site, id, subject, token_hash, kid, \"primary\", issued_at, expires_at,
+                       redeemable_until, binding, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                )?
+                .execute(params![
+                    site.to_string(),
+                    handoff.id.to_string(),
+                    handoff.subject.as_str(),
+                    handoff.token_hash.to_base64url(),
+                    handoff.kid.as_str(),
+                    primary(transaction)?,
+                    now.millis(),
+                    handoff.expires_at.millis(),
+                    handoff.redeemable_until().millis(),
+                    handoff.binding.as_deref().unwrap_or_default(),
+                    to_json(&handoff.details)?,
+                ])?;
+            emit(EventKind::HandoffIssued, "")?;
+            Ok(Issuance::Issued)
+        })
+        .await
+    }
+
+    async fn redeem(
+        &self,
+        site: SiteId,
+        presented: &Presented,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<Redemption> {
+        let (presented, context) = (presented.clone(), context.clone());
+        self.write(move |transaction| {
+            let emitter = Emitter { transaction, site, now, context: &context };
+            let emit = |kind, cause| emitter.emit(kind, cause, Some(&presented.subject), Some(presented.id));
+            let redeemed = |record: &Record| {
+                let member = members::member(transaction, site, &presented.subject)?
+                    .ok_or_else(|| corrupt("an active member that is not there"))?;
+                Ok::<_, super::StoreError>(Box::new(Redeemed {
+                    id: presented.id,
+                    member,
+                    details: from_json(&record.details)?,
+                }))
+            };
+            match decide(transaction, site, &presented, now)? {
+                Decision::Refuse(refusal) => {
+                    emit(EventKind::HandoffRefused, refusal.cause())?;
+                    Ok(Redemption::Refused(refusal))
+                }
+                Decision::Repeat(record) => {
+                    emit(EventKind::HandoffRepeated, "")?;
+                    Ok(Redemption::Repeated(redeemed(&record)?))
+                }
+                Decision::Spend(record) => {
+                    transaction
+                        .prepare_cached(
+                            "UPDATE handoffs SET spent_at = ?, attempt = ? WHERE site = ? AND id = ?",
+                        )?
+                        .execute(params![
+                            now.millis(),
+                            presented.attempt_hash,
+                            site.to_string(),
+                            presented.id.to_string()
+                        ])?;
+                    emit(EventKind::HandoffRedeemed, "")?;
+                    Ok(Redemption::Redeemed(redeemed(&record)?))
+                }
+            }
+        })
+        .await
+    }
+
+    async fn handoff(&self, site: SiteId, id: HandoffId) -> Result<Option<Handoff>> {
+        self.with(move |connection| handoff(connection, site, id)).await
+    }
+
+    async fn revoke_handoff(
+        &self,
+        site: SiteId,
+        id: HandoffId,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<Revocation> {
+        let context = context.clone();
+        self.write(move |transaction| {
+            let Some(mut found) = handoff(transaction, site, id)? else { return Ok(Revocation::NotFound) };
+            if found.redeemed_at.is_some() {
+                return Ok(Revocation::AlreadyRedeemed(found));
+            }
+            if found.revoked_at.is_none() {
+                transaction.execute(
+                    "UPDATE handoffs SET revoked_at = ? WHERE site = ? AND id = ?",
+                    params![now.millis(), site.to_string(), id.to_string()],
+                )?;
+                let emitter = Emitter { transaction, site, now, context: &context };
+                emitter.emit(EventKind::HandoffRevoked, "", Some(&found.subject), Some(id))?;
+                found.revoked_at = Some(now);
+            }
+            Ok(Revocation::Revoked(found))
+        })
+        .await
+    }
+
+    async fn revoke_key(&self, site: SiteId, kid: &KeyId, now: Timestamp) -> Result<()> {
+        let kid = kid.clone();
+        self.write(move |transaction| {
+            transaction.execute(
+                "INSERT OR IGNORE INTO revoked_keys (site, kid, revoked_at) VALUES (?, ?, ?)",
+                params![site.to_string(), kid.as_str(), now.millis()],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn report_outcome(
+        &self,
+        site: SiteId,
+        id: HandoffId,
+        outcome: &Outcome,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<OutcomeReport> {
+        let (outcome, context) = (outcome.clone(), context.clone());
+        self.write(move |transaction| {
+            let Some(found) = handoff(transaction, site, id)?.filter(|found| found.redeemed_at.is_some())
+            else {
+                return Ok(OutcomeReport::NotRedeemed);
+            };
+            if found.outcome.is_some() {
+                return Ok(OutcomeReport::AlreadyRecorded);
+            }
+            transaction.execute(
+                "UPDATE handoffs SET outcome = ? WHERE site = ? AND id = ?",
+                params![to_json(&outcome)?, site.to_string(), id.to_string()],
+            )?;
+            let (kind, cause) = outcome.event();
+            let emitter = Emitter { transaction, site, now, context: &context };
+            emitter.emit(kind, cause, Some(&found.subject), Some(id))?;
+            Ok(OutcomeReport::Recorded)
+        })
+        .await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<u64> {
+        let before = Timestamp::from_millis(
+            now.millis() - i64::try_from(RECORD_RETENTION.as_millis()).unwrap_or(i64::MAX),
+        );
+        self.write(move |transaction| {
+            let removed =
+                transaction.execute("DELETE FROM handoffs WHERE expires_at <= ?", [before.millis()])?;
+            Ok(u64::try_from(removed).unwrap_or(u64::MAX))
+        })
+        .await
+    }
+}

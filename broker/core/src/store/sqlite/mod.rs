@@ -1,0 +1,250 @@
+//! The store for one machine: a bundled `SQLite`, nothing to install. WAL, so that the command line can work beside
+//! a running server; `synchronous=FULL`, so that a spent token stays spent through a power cut; every write one
+//! `BEGIN IMMEDIATE` transaction, so that no two can decide on the same past.
+
+mod clients;
+mod events;
+mod handoffs;
+mod members;
+mod sites;
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use data_encoding::BASE64URL_NOPAD;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior, params};
+
+use super::{Result, Store, StoreError};
+use crate::clock::{Rng, Timestamp, random_bytes};
+use crate::event::{Context, EventKind};
+use crate::id::{HandoffId, SiteId, Subject};
+
+/// The schema this program knows.
+const SCHEMA: i64 = 1;
+/// How long to wait for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A store in one file.
+#[derive(Clone)]
+pub struct Sqlite {
+    connection: Arc<Mutex<Connection>>,
+    path: PathBuf,
+}
+
+impl Sqlite {
+    /// Opens the file at `path`, making it when it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the file cannot be opened or written, [`StoreError::NewerSchema`] when a
+    /// newer Gatepass wrote it, [`StoreError::Corrupt`] when it is no database.
+    pub fn open(path: &Path, rng: &dyn Rng) -> Result<Self> {
+        let named = |e: rusqlite::Error| match StoreError::from(e) {
+            StoreError::Unavailable(why) => StoreError::Unavailable(format!("{}: {why}", path.display())),
+            StoreError::Corrupt(why) => StoreError::Corrupt(format!("{}: {why}", path.display())),
+            newer @ StoreError::NewerSchema { .. } => newer,
+        };
+        // Made by us first, for nobody else to read; the files that SQLite puts beside it take its mode over.
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(|e| StoreError::Unavailable(format!("{}: {e}", path.display())))?;
+        let mut connection = Connection::open(path).map_err(named)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(named)?;
+        prepare(&mut connection, rng).map_err(|e| match e {
+            PrepareError::Sqlite(e) => named(e),
+            PrepareError::Store(e) => e,
+        })?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.to_owned() })
+    }
+
+    /// Runs `work` on the connection, away from the asynchronous threads.
+    async fn with<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    {
+        let connection = Arc::clone(&self.connection);
+        let run = move || work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner));
+        tokio::task::spawn_blocking(run)
+            .await
+            .map_err(|e| StoreError::Unavailable(format!("the store's thread ended: {e}")))?
+    }
+
+    /// Runs `work` in one transaction that no other writer can come into. It is kept when `work` succeeds.
+    async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    {
+        self.with(move |connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        })
+        .await
+    }
+}
+
+impl std::fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sqlite").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn ping(&self) -> Result<()> {
+        self.with(|connection| Ok(connection.query_row("SELECT 1", [], |_| Ok(()))?)).await
+    }
+
+    fn describe(&self) -> String {
+        format!("SQLite at {}", self.path.display())
+    }
+}
+
+enum PrepareError {
+    Sqlite(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for PrepareError {
+    fn from(e: rusqlite::Error) -> Self {
+        Self::Sqlite(e)
+    }
+}
+
+fn prepare(connection: &mut Connection, rng: &dyn Rng) -> std::result::Result<(), PrepareError> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    match found {
+        SCHEMA => {}
+        0 => {
+            transaction.execute_batch(include_str!("schema.sql"))?;
+            let epoch = random_bytes::<20>(rng)
+                .map_err(|e| PrepareError::Store(StoreError::Unavailable(e.to_string())))?;
+            transaction.execute(
+                "INSERT INTO meta (name, value) VALUES ('epoch', ?)",
+                [BASE64URL_NOPAD.encode(&epoch)],
+            )?;
+            transaction.pragma_update(None, "user_version", SCHEMA)?;
+        }
+        found => return Err(PrepareError::Store(StoreError::NewerSchema { found, known: SCHEMA })),
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match error.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) | None => Self::Corrupt(error.to_string()),
+            Some(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+/// The epoch of this file: what a replication id is to Redis. It changes when a backup is restored.
+fn primary(transaction: &Transaction<'_>) -> Result<String> {
+    Ok(transaction.query_row("SELECT value FROM meta WHERE name = 'epoch'", [], |row| row.get(0))?)
+}
+
+/// Writes an event in the transaction that it tells of. Without the site there is no trail to write to.
+struct Emitter<'a> {
+    transaction: &'a Transaction<'a>,
+    site: SiteId,
+    now: Timestamp,
+    context: &'a Context,
+}
+
+impl Emitter<'_> {
+    fn emit(
+        &self,
+        kind: EventKind,
+        cause: &str,
+        subject: Option<&Subject>,
+        handoff: Option<HandoffId>,
+    ) -> Result<()> {
+        let seq: Option<i64> = self
+            .transaction
+            .prepare_cached("UPDATE sites SET events = events + 1 WHERE id = ? RETURNING events")?
+            .query_row([self.site.to_string()], |row| row.get(0))
+            .optional()?;
+        let Some(seq) = seq else { return Ok(()) };
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO events (site, seq, at, kind, cause, subject, handoff, context)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                self.site.to_string(),
+                seq,
+                self.now.millis(),
+                kind.as_str(),
+                cause,
+                subject.map(Subject::as_str).unwrap_or_default(),
+                handoff.map(|id| id.to_string()).unwrap_or_default(),
+                to_json(self.context)?,
+            ])?;
+        Ok(())
+    }
+}
+
+/// One row turned into something, or none.
+fn one<T>(
+    connection: &Connection,
+    sql: &str,
+    params: &[&dyn ToSql],
+    read: impl FnOnce(&Row<'_>) -> Result<T>,
+) -> Result<Option<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    rows.next()?.map(read).transpose()
+}
+
+/// Every row turned into something.
+fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    params: &[&dyn ToSql],
+    mut read: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(super::corrupt)
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(super::corrupt)
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T> {
+    text.parse().map_err(super::corrupt)
+}
+
+fn number(value: i64) -> Result<u64> {
+    u64::try_from(value).map_err(super::corrupt)
+}
+
+fn time(value: Option<i64>) -> Option<Timestamp> {
+    value.map(Timestamp::from_millis)
+}

@@ -1,0 +1,172 @@
+//! Sites and pairing in `SQLite`.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, Row, params};
+
+use super::{Emitter, Sqlite, all, from_json, one, parsed, to_json};
+use crate::clock::Timestamp;
+use crate::event::{Context, EventKind};
+use crate::id::{SiteId, Tenant};
+use crate::pairing::{Pairing, PairingCode, Proven};
+use crate::site::{Policy, Site};
+use crate::store::{Result, SiteCreation, Sites};
+
+const COLUMNS: &str = "id, tenant, origin, created_at, policy, paired";
+
+fn read(row: &Row<'_>) -> Result<Site> {
+    Ok(Site {
+        id: parsed(&row.get::<_, String>(0)?)?,
+        tenant: parsed(&row.get::<_, String>(1)?)?,
+        origin: parsed(&row.get::<_, String>(2)?)?,
+        created_at: Timestamp::from_millis(row.get(3)?),
+        policy: from_json(&row.get::<_, String>(4)?)?,
+        paired: row.get::<_, Option<String>>(5)?.as_deref().map(from_json).transpose()?,
+    })
+}
+
+fn site(connection: &Connection, id: SiteId) -> Result<Option<Site>> {
+    one(connection, &format!("SELECT {COLUMNS} FROM sites WHERE id = ?"), &[&id.to_string()], read)
+}
+
+#[async_trait]
+impl Sites for Sqlite {
+    async fn create_site(&self, new: &Site, now: Timestamp, context: &Context) -> Result<SiteCreation> {
+        let (new, context) = (new.clone(), context.clone());
+        self.write(move |transaction| {
+            let (id, tenant, origin) = (new.id.to_string(), new.tenant.to_string(), new.origin.to_string());
+            let holder = one(
+                transaction,
+                "SELECT id FROM sites WHERE tenant = ? AND origin = ?",
+                &[&tenant, &origin],
+                |row| parsed(&row.get::<_, String>(0)?),
+            )?;
+            if let Some(holder) = holder {
+                return Ok(SiteCreation::OriginKnown(holder));
+            }
+            transaction.execute(
+                "INSERT INTO sites (id, tenant, origin, created_at, policy, paired, paired_kid)
+                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+                params![
+                    id,
+                    tenant,
+                    origin,
+                    new.created_at.millis(),
+                    to_json(&new.policy)?,
+                    new.paired.as_ref().map(to_json).transpose()?,
+                    new.paired.as_ref().map(|paired| paired.key.kid().to_string()),
+                ],
+            )?;
+            let emitter = Emitter { transaction, site: new.id, now, context: &context };
+            emitter.emit(EventKind::SiteRegistered, "", None, None)?;
+            Ok(SiteCreation::Created)
+        })
+        .await
+    }
+
+    async fn site(&self, id: SiteId) -> Result<Option<Site>> {
+        self.with(move |connection| site(connection, id)).await
+    }
+
+    async fn sites(&self, tenant: &Tenant, after: Option<SiteId>, limit: usize) -> Result<Vec<Site>> {
+        let tenant = tenant.to_string();
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.with(move |connection| {
+            let sql = format!("SELECT {COLUMNS} FROM sites WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?");
+            all(connection, &sql, &[&tenant, &after, &limit], read)
+        })
+        .await
+    }
+
+    async fn set_policy(
+        &self,
+        id: SiteId,
+        policy: &Policy,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<Option<Site>> {
+        let (policy, context) = (policy.clone(), context.clone());
+        self.write(move |transaction| {
+            transaction
+                .execute("UPDATE sites SET policy = ? WHERE id = ?", [to_json(&policy)?, id.to_string()])?;
+            let emitter = Emitter { transaction, site: id, now, context: &context };
+            emitter.emit(EventKind::SiteUpdated, "", None, None)?;
+            site(transaction, id)
+        })
+        .await
+    }
+
+    async fn remove_site(&self, id: SiteId) -> Result<bool> {
+        self.write(move |transaction| {
+            Ok(transaction.execute("DELETE FROM sites WHERE id = ?", [id.to_string()])? == 1)
+        })
+        .await
+    }
+
+    async fn put_pairing_code(
+        &self,
+        id: SiteId,
+        code: &PairingCode,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<bool> {
+        let (code, context) = (code.clone(), context.clone());
+        self.write(move |transaction| {
+            if site(transaction, id)?.is_none() {
+                return Ok(false);
+            }
+            transaction.execute(
+                "INSERT OR REPLACE INTO pairing_codes (site, secret_hash, expires_at, \"replace\")
+                 VALUES (?, ?, ?, ?)",
+                params![id.to_string(), code.secret_hash, code.expires_at.millis(), code.replace],
+            )?;
+            let emitter = Emitter { transaction, site: id, now, context: &context };
+            emitter.emit(EventKind::SitePairingCodeMade, "", None, None)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn pairing_code_holds(&self, id: SiteId, secret_hash: &str, now: Timestamp) -> Result<bool> {
+        let secret_hash = secret_hash.to_owned();
+        self.with(move |connection| Ok(code(connection, id, &secret_hash, now)?.is_some())).await
+    }
+
+    async fn pair(&self, id: SiteId, proven: &Proven, now: Timestamp, context: &Context) -> Result<Pairing> {
+        let (proven, context) = (proven.clone(), context.clone());
+        self.write(move |transaction| {
+            let emitter = Emitter { transaction, site: id, now, context: &context };
+            let Some(known) = site(transaction, id)? else { return Ok(Pairing::SiteNotFound) };
+            let Some(replace) = code(transaction, id, &proven.secret_hash, now)? else {
+                emitter.emit(EventKind::SitePairingRefused, "code_invalid", None, None)?;
+                return Ok(Pairing::CodeInvalid);
+            };
+            if let Some(paired) = &known.paired
+                && !replace
+                && proven.replaces.as_ref() != Some(paired.key.kid())
+            {
+                emitter.emit(EventKind::SitePairingRefused, "replace_required", None, None)?;
+                return Ok(Pairing::ReplaceRequired);
+            }
+            transaction.execute("DELETE FROM pairing_codes WHERE site = ?", [id.to_string()])?;
+            transaction.execute(
+                "UPDATE sites SET paired = ?, paired_kid = ?, not_before = ? WHERE id = ?",
+                params![
+                    to_json(&proven.paired)?,
+                    proven.paired.key.kid().as_str(),
+                    now.millis(),
+                    id.to_string()
+                ],
+            )?;
+            emitter.emit(EventKind::SitePaired, "", None, None)?;
+            Ok(Pairing::Paired(Box::new(Site { paired: Some(proven.paired), ..known })))
+        })
+        .await
+    }
+}
+
+/// Whether this pairing code may replace a pairing; `None` when it is not the site's code at `now`.
+fn code(connection: &Connection, id: SiteId, secret_hash: &str, now: Timestamp) -> Result<Option<bool>> {
+    let sql = "SELECT \"replace\" FROM pairing_codes WHERE site = ? AND secret_hash = ? AND expires_at > ?";
+    one(connection, sql, &[&id.to_string(), &secret_hash, &now.millis()], |row| Ok(row.get(0)?))
+}

@@ -1,0 +1,212 @@
+//! What a field of a request may hold. Each problem names its field, so that a panel can show it where it belongs.
+
+use serde::Serialize;
+use url::Url;
+
+use crate::member::{Consent, Membership, Status, Wanted};
+use crate::site::{LIFETIME_SECS, Origin, Policy, check_http_url};
+
+/// One thing wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// The field, with dots for what lies deeper.
+    pub field: String,
+    /// What is wrong, for programs.
+    pub code: &'static str,
+    /// What is wrong and what would be right, for people.
+    pub message: String,
+}
+
+impl FieldError {
+    /// One thing wrong with one field.
+    pub fn new(field: &str, code: &'static str, message: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), code, message: message.into() }
+    }
+}
+
+/// All that is wrong; empty when nothing is.
+pub type FieldErrors = Vec<FieldError>;
+
+fn text(errors: &mut FieldErrors, field: &str, value: &str, max_chars: usize) {
+    if value.chars().count() > max_chars {
+        errors.push(FieldError::new(field, "too_long", format!("at most {max_chars} characters")));
+    }
+    if value.chars().any(char::is_control) {
+        errors.push(FieldError::new(field, "control_character", "no control characters"));
+    }
+}
+
+/// Checks a member's wanted state.
+pub fn wanted(wanted: &Wanted) -> FieldErrors {
+    let Wanted {
+        email,
+        email_verified: _,
+        username,
+        display_name,
+        first_name,
+        last_name,
+        locale,
+        roles,
+        membership,
+        consent: Consent { .. },
+    } = wanted;
+    let mut errors = Vec::new();
+    // WordPress keeps 100 characters of an address, 60 of a user name, 250 of a display name.
+    text(&mut errors, "email", email, 100);
+    if !email_address::EmailAddress::is_valid(email) || !email.is_ascii() {
+        errors.push(FieldError::new(
+            "email",
+            "invalid",
+            "expected an e-mail address such as mia@example.com",
+        ));
+    }
+    if let Some(username) = username {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || " _.-@".contains(c);
+        if username.is_empty() || username.chars().count() > 60 || !username.chars().all(allowed) {
+            errors.push(FieldError::new("username", "invalid", "1 to 60 of A-Z a-z 0-9 space _ . - @"));
+        }
+    }
+    text(&mut errors, "display_name", display_name, 250);
+    text(&mut errors, "first_name", first_name, 250);
+    text(&mut errors, "last_name", last_name, 250);
+    if locale.len() > 20 || !locale.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        errors.push(FieldError::new("locale", "invalid", "expected a WordPress locale such as de_DE"));
+    }
+    role_list(&mut errors, "roles", roles);
+    let Membership { status, plan, valid_until: _, grace_until } = membership;
+    text(&mut errors, "membership.plan", plan.as_deref().unwrap_or_default(), 100);
+    if *status == Status::PastDue && grace_until.is_none() {
+        errors.push(FieldError::new(
+            "membership.grace_until",
+            "required",
+            "past_due needs grace_until, the time until which the member is still let in",
+        ));
+    }
+    errors
+}
+
+fn role_list(errors: &mut FieldErrors, field: &str, roles: &[String]) {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+    if roles.len() > 20 {
+        errors.push(FieldError::new(field, "too_long", "at most 20 roles"));
+    }
+    if roles.iter().any(|role| role.is_empty() || role.len() > 60 || !role.bytes().all(allowed)) {
+        errors.push(FieldError::new(field, "invalid", "a role is 1 to 60 of a-z 0-9 _ -"));
+    }
+}
+
+/// Checks a site's policy.
+pub fn policy(policy: &Policy) -> FieldErrors {
+    let Policy {
+        panel_url,
+        panel_start_url,
+        renew_url,
+        default_redirect,
+        token_lifetime,
+        require_binding: _,
+        allowed_roles,
+    } = policy;
+    let mut errors = Vec::new();
+    for (field, url) in
+        [("panel_url", panel_url), ("panel_start_url", panel_start_url), ("renew_url", renew_url)]
+    {
+        if let Some(Err(error)) = url.as_ref().map(check_http_url) {
+            errors.push(FieldError::new(field, "invalid", error.to_string()));
+        }
+    }
+    if let Some(path) = default_redirect
+        && !is_local_path(path)
+    {
+        errors.push(FieldError::new("default_redirect", "invalid", "expected a path such as /my-account/"));
+    }
+    if !LIFETIME_SECS.contains(token_lifetime) {
+        errors.push(lifetime_error("token_lifetime"));
+    }
+    role_list(&mut errors, "allowed_roles", allowed_roles);
+    errors
+}
+
+/// What is said of a token lifetime out of range.
+pub fn lifetime_error(field: &str) -> FieldError {
+    let (min, max) = (LIFETIME_SECS.start(), LIFETIME_SECS.end());
+    FieldError::new(field, "out_of_range", format!("{min} to {max} seconds"))
+}
+
+/// Whether `target` is a path that no browser takes for another host: one slash first, and neither backslashes
+/// (which browsers read as slashes, WHATWG URL section 4.4) nor control characters (which they drop).
+fn is_local_path(target: &str) -> bool {
+    target.starts_with('/')
+        && !target.starts_with("//")
+        && target.len() <= 2000
+        && !target.chars().any(|c| c == '\\' || c.is_control() || c.is_whitespace())
+}
+
+/// Checks where a login wants to land: a path on the site, or a full URL on its origin.
+pub fn redirect_to(target: &str, origin: &Origin) -> Result<(), FieldError> {
+    let on_site = if target.starts_with('/') {
+        // Resolved as a browser would, it must still be on the site.
+        is_local_path(target) && origin.url().join(target).is_ok_and(|url| origin.holds(&url))
+    } else {
+        target.len() <= 2000
+            && !target.chars().any(|c| c == '\\' || c.is_control() || c.is_whitespace())
+            && Url::parse(target).is_ok_and(|url| origin.holds(&url))
+    };
+    if on_site {
+        Ok(())
+    } else {
+        Err(FieldError::new(
+            "redirect_to",
+            "off_site",
+            format!("expected a path such as /my-account/, or a URL on {origin}"),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_never_lands_off_the_site() {
+        let origin: Origin = "https://example.com".parse().unwrap();
+        for good in ["/", "/a/b?c=d#e", "https://example.com/x", "https://EXAMPLE.com:443/x"] {
+            assert_eq!(redirect_to(good, &origin), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "a",
+            "//evil.test",
+            "/\\evil.test",
+            "\\\\evil.test",
+            "/\t/evil.test",
+            "/\n/evil.test",
+            "https://evil.test/",
+            "https://example.com@evil.test/",
+            "https://user@example.com/",
+            "https://example.com.evil.test/",
+            "http://example.com/",
+            "https://example.com:444/",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "https:\\\\evil.test",
+            " https://example.com/",
+            "https://example.com\\@evil.test/",
+        ] {
+            assert!(redirect_to(bad, &origin).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn every_wrong_field_of_a_member_is_named() {
+        let member: Wanted = serde_json::from_value(serde_json::json!({
+            "email": "I'm not an email", "username": "a/b", "display_name": "a\u{0}b", "locale": "../x", "roles": ["Admin!"],
+            "membership": {"status": "past_due"}
+        }))
+        .unwrap();
+        let fields: Vec<_> = wanted(&member).into_iter().map(|e| e.field).collect();
+        assert_eq!(
+            fields,
+            ["email", "username", "display_name", "locale", "roles", "membership.grace_until"]
+        );
+    }
+}

@@ -1,0 +1,37 @@
+use gatepass_core::ClientId;
+use gatepass_core::client::{ApiKey, Client, Scope};
+use gatepass_core::clock::System;
+
+use crate::stage::{Stage, T0, after};
+
+fn client(name: &str) -> Client {
+    Client {
+        id: ClientId::generate(T0, &System).unwrap(),
+        tenant: "default".parse().unwrap(),
+        name: name.to_owned(),
+        scopes: vec![Scope::Handoffs, Scope::MembersWrite],
+        created_at: T0,
+        revoked_at: None,
+    }
+}
+
+pub async fn a_client_is_found_by_its_keys_hash(stage: &Stage) {
+    let (key, other) = (ApiKey::generate(&System).unwrap(), ApiKey::generate(&System).unwrap());
+    let panel = client("panel");
+    stage.store.add_client(&key.hash(), &panel).await.unwrap();
+    assert_eq!(stage.store.client(&key.hash()).await.unwrap(), Some(panel.clone()));
+    assert_eq!(stage.store.client(&other.hash()).await.unwrap(), None);
+    assert_eq!(stage.store.clients().await.unwrap(), [panel]);
+}
+
+pub async fn revoking_a_client_keeps_the_first_time(stage: &Stage) {
+    let key = ApiKey::generate(&System).unwrap();
+    let panel = client("panel");
+    stage.store.add_client(&key.hash(), &panel).await.unwrap();
+    for millis in [1, 2] {
+        let revoked = stage.store.revoke_client(panel.id, after(millis)).await.unwrap().unwrap();
+        assert_eq!(revoked.revoked_at, Some(after(1)));
+    }
+    assert_eq!(stage.store.client(&key.hash()).await.unwrap().unwrap().revoked_at, Some(after(1)));
+    assert!(stage.store.revoke_client(client("x").id, T0).await.unwrap().is_none());
+}

@@ -1,0 +1,97 @@
+//! One suite that every store passes. A case is a function over a [`Stage`]; [`suite!`] makes a test of it for each
+//! store. A case that is not listed does not compile cleanly.
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::needless_pass_by_value,
+    clippy::unused_async,
+    reason = "cases are named by a macro, outside test functions, and say in their name what they show"
+)]
+
+mod stage;
+
+macro_rules! suite {
+    ($($noun:ident { $($case:ident),* $(,)? })*) => {
+        $(mod $noun;)*
+        mod sqlite {
+            $(mod $noun { $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $case() {
+                    crate::$noun::$case(&crate::stage::Stage::sqlite().await).await;
+                }
+            )* })*
+        }
+        mod redis {
+            $(mod $noun { $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $case() {
+                    crate::$noun::$case(&crate::stage::Stage::redis().await).await;
+                }
+            )* })*
+        }
+    };
+}
+
+suite! {
+    redemption {
+        a_token_logs_in_once,
+        the_same_attempt_gets_the_same_answer_for_15_seconds,
+        a_repeated_attempt_is_refused_once_revoked_or_canceled,
+        no_record_means_no_login,
+        another_token_with_a_live_id_is_refused,
+        a_token_from_before_the_primary_changed_is_superseded,
+        a_token_of_another_site_has_no_record,
+        it_expires_on_the_millisecond,
+        it_is_revoked_with_its_handoff_subject_key_or_pairing,
+        a_membership_that_ended_since_issue_is_refused,
+        it_is_bound_to_its_browser,
+        outcomes_are_decided_in_their_order,
+        a_refusal_spends_nothing,
+        of_64_racers_exactly_one_wins,
+        of_64_racing_posts_of_one_attempt_all_get_the_same_answer,
+        every_step_writes_its_event,
+    }
+    handoffs {
+        issuing_needs_a_member_whose_membership_is_in_force,
+        its_state_tells_its_life,
+        revoking_twice_is_revoking_once,
+        a_redeemed_handoff_is_not_revoked,
+        the_first_outcome_stays,
+        an_outcome_needs_a_redemption,
+        a_record_can_be_read_for_an_hour_after_expiry,
+    }
+    members {
+        putting_the_same_again_changes_nothing,
+        a_revision_grows_with_every_change_of_the_site,
+        if_match_compares_the_revision,
+        a_subject_is_another_one_on_another_site,
+    }
+    sites {
+        a_tenant_has_an_origin_once,
+        two_tenants_may_have_the_same_origin,
+        a_list_is_paged_and_holds_only_its_tenants_sites,
+        a_policy_is_replaced_as_a_whole,
+        removing_a_site_removes_all_that_is_its,
+    }
+    pairing {
+        a_code_pairs_once,
+        a_code_ends_after_30_minutes,
+        a_new_code_voids_the_one_before,
+        of_racing_sites_one_is_paired,
+        pairing_again_needs_the_old_key_or_the_operators_word,
+        pairing_again_voids_handoffs_issued_before,
+    }
+    clients {
+        a_client_is_found_by_its_keys_hash,
+        revoking_a_client_keeps_the_first_time,
+    }
+    events {
+        a_trail_is_ordered_and_paged,
+    }
+}
+
+mod faults;

@@ -1,0 +1,317 @@
+//! What a case plays on: a store of its own, real, and gone afterwards; and the default actors to vary.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use gatepass_core::clock::{Rng, System, random_bytes};
+use gatepass_core::event::{Actor, Context, Event};
+use gatepass_core::handoff::{Details, Issuance, NewHandoff, Presented, Redemption, Refusal};
+use gatepass_core::member::{Consent, Membership, Status, Wanted};
+use gatepass_core::site::{Policy, Site};
+use gatepass_core::store::{SiteCreation, redis::Redis, sqlite::Sqlite};
+use gatepass_core::{Attempt, ClientId, HandoffId, SiteId, Store, Subject, Tenant, Timestamp};
+use gatepass_keys::SigningKey;
+use gatepass_keys::token::handoff::{HandoffClaims, sign};
+
+/// The time at which every case begins.
+pub const T0: Timestamp = Timestamp::from_secs(1_790_000_000);
+
+pub fn after(millis: u64) -> Timestamp {
+    T0.plus(Duration::from_millis(millis))
+}
+
+/// A store under test, through two handles as two processes would have.
+pub struct Stage {
+    pub store: Arc<dyn Store>,
+    pub other: Arc<dyn Store>,
+    pub backend: Backend,
+}
+
+pub enum Backend {
+    Sqlite { folder: tempfile::TempDir },
+    Redis(RedisServer),
+}
+
+impl Stage {
+    pub async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gatepass.db");
+        let open = || Arc::new(Sqlite::open(&path, &System).unwrap());
+        Self { store: open(), other: open(), backend: Backend::Sqlite { folder } }
+    }
+
+    pub async fn redis() -> Self {
+        let server = RedisServer::start();
+        let url = server.url();
+        let store = Arc::new(Redis::connect(&url).await.unwrap());
+        let other = Arc::new(Redis::connect(&url).await.unwrap());
+        Self { store, other, backend: Backend::Redis(server) }
+    }
+
+    /// Makes the store what it is after a failover: all data there, but another primary.
+    pub fn change_primary(&self) {
+        match &self.backend {
+            Backend::Sqlite { folder } => {
+                let connection = rusqlite::Connection::open(folder.path().join("gatepass.db")).unwrap();
+                connection.execute("UPDATE meta SET value = 'restored' WHERE name = 'epoch'", []).unwrap();
+            }
+            Backend::Redis(server) => {
+                server.command(&["REPLICAOF", "127.0.0.1", "1"]);
+                server.command(&["REPLICAOF", "NO", "ONE"]);
+            }
+        }
+    }
+
+    /// A registered site of the default tenant.
+    pub async fn site(&self) -> SiteId {
+        self.site_of("default", "https://example.com").await
+    }
+
+    pub async fn site_of(&self, tenant: &str, origin: &str) -> SiteId {
+        let site = new_site(tenant, origin);
+        let created = self.store.create_site(&site, T0, &context()).await.unwrap();
+        assert_eq!(created, SiteCreation::Created);
+        site.id
+    }
+
+    /// A registered site with an active member `cust-1`.
+    pub async fn site_with_member(&self) -> SiteId {
+        let site = self.site().await;
+        self.put(site, "cust-1", Status::Active).await;
+        site
+    }
+
+    pub async fn put(&self, site: SiteId, subject: &str, status: Status) {
+        self.put_at(site, subject, status, T0).await;
+    }
+
+    pub async fn put_at(&self, site: SiteId, subject: &str, status: Status, now: Timestamp) {
+        let wanted = wanted(status);
+        self.store.put_member(site, &subject.parse().unwrap(), &wanted, None, now, &context()).await.unwrap();
+    }
+
+    /// A handoff issued at `T0` for `cust-1`.
+    pub async fn issued(&self, site: SiteId) -> Ticket {
+        self.issue(Ticket::new(site)).await
+    }
+
+    pub async fn issue(&self, ticket: Ticket) -> Ticket {
+        let issued = self.store.issue(ticket.site, &ticket.handoff, &context()).await.unwrap();
+        assert_eq!(issued, Issuance::Issued);
+        ticket
+    }
+
+    pub async fn redeem(&self, ticket: &Ticket, now: Timestamp) -> Came {
+        came(self.store.redeem(ticket.site, &ticket.presented, now, &context()).await.unwrap())
+    }
+
+    /// The trail of a site as `kind` or `kind: cause`.
+    pub async fn trail(&self, site: SiteId) -> Vec<String> {
+        let events = self.store.events(site, 0, 1000).await.unwrap();
+        let line = |event: &Event| match &event.cause {
+            Some(cause) => format!("{}: {cause}", event.kind),
+            None => event.kind.clone(),
+        };
+        events.iter().map(line).collect()
+    }
+}
+
+/// What came of a redemption, to compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    Redeemed,
+    Repeated,
+    Refused(Refusal),
+}
+
+pub fn came(redemption: Redemption) -> Came {
+    match redemption {
+        Redemption::Redeemed(_) => Came::Redeemed,
+        Redemption::Repeated(_) => Came::Repeated,
+        Redemption::Refused(refusal) => Came::Refused(refusal),
+    }
+}
+
+/// A handoff and the token that goes with it. The defaults are good; a case varies one thing.
+#[derive(Clone)]
+pub struct Ticket {
+    pub site: SiteId,
+    pub handoff: NewHandoff,
+    pub presented: Presented,
+}
+
+impl Ticket {
+    pub fn new(site: SiteId) -> Self {
+        Self::for_subject(site, "cust-1", T0)
+    }
+
+    pub fn for_subject(site: SiteId, subject: &str, issued_at: Timestamp) -> Self {
+        let subject: Subject = subject.parse().unwrap();
+        let key = SigningKey::generate([7; 32]);
+        let id = HandoffId::generate(issued_at, &System).unwrap();
+        let expires_at = issued_at.plus(Duration::from_secs(60));
+        let claims = HandoffClaims {
+            issuer: "https://gatepass.example".to_owned(),
+            audience: site.to_string(),
+            subject: subject.to_string(),
+            id: id.uuid(),
+            issued_at: issued_at.secs(),
+            expires_at: expires_at.secs(),
+        };
+        let token = sign(&key, &claims);
+        let presented = Presented {
+            id,
+            subject: subject.clone(),
+            token_hash: token.hash(),
+            kid: key.kid().clone(),
+            attempt_hash: attempt(1),
+            binding: None,
+        };
+        let details = Details {
+            redirect_to: Some("/my-account/".to_owned()),
+            remember: true,
+            actor: None,
+            client: ClientId::generate(T0, &System).unwrap(),
+            request_id: "req-1".parse().unwrap(),
+        };
+        let handoff = NewHandoff {
+            id,
+            subject,
+            token_hash: token.hash(),
+            kid: key.kid().clone(),
+            issued_at,
+            expires_at,
+            binding: None,
+            details,
+        };
+        Self { site, handoff, presented }
+    }
+
+    /// The same token, brought by another attempt.
+    pub fn by_attempt(&self, number: u8) -> Self {
+        let mut other = self.clone();
+        other.presented.attempt_hash = attempt(number);
+        other
+    }
+}
+
+pub fn attempt(number: u8) -> String {
+    Attempt::from_bytes([number; 16]).hash()
+}
+
+pub fn context() -> Context {
+    Context::new("req-1".parse().unwrap(), Actor::Operator)
+}
+
+pub fn new_site(tenant: &str, origin: &str) -> Site {
+    Site {
+        id: SiteId::generate(T0, &System).unwrap(),
+        tenant: tenant.parse::<Tenant>().unwrap(),
+        origin: origin.parse().unwrap(),
+        created_at: T0,
+        policy: Policy::default(),
+        paired: None,
+    }
+}
+
+pub fn wanted(status: Status) -> Wanted {
+    Wanted {
+        email: "mia@example.com".to_owned(),
+        email_verified: true,
+        username: Some("mia".to_owned()),
+        display_name: "Mia “Ä” O'Neil\\".to_owned(),
+        first_name: "Mia".to_owned(),
+        last_name: String::new(),
+        locale: String::new(),
+        roles: vec!["subscriber".to_owned()],
+        membership: Membership {
+            status,
+            plan: Some("gold".to_owned()),
+            valid_until: None,
+            grace_until: None,
+        },
+        consent: Consent::default(),
+    }
+}
+
+/// A `redis-server` of its own, on a free port, in a folder of its own.
+pub struct RedisServer {
+    child: Child,
+    port: u16,
+    _folder: tempfile::TempDir,
+}
+
+impl RedisServer {
+    pub fn start() -> Self {
+        loop {
+            let port = free_port();
+            let folder = tempfile::tempdir().unwrap();
+            let mut child = Command::new(program())
+                .args([
+                    "--port",
+                    &port.to_string(),
+                    "--bind",
+                    "127.0.0.1",
+                    "--save",
+                    "",
+                    "--appendonly",
+                    "no",
+                ])
+                .args(["--dir", &folder.path().display().to_string()])
+                .stdout(Stdio::null())
+                .spawn()
+                .expect("redis-server is needed: run deploy/test.sh, or set GATEPASS_REDIS_SERVER");
+            for _ in 0..250 {
+                if child.try_wait().unwrap().is_some() {
+                    break; // Somebody else took the port in between: try another.
+                }
+                let up = redis::Client::open(format!("redis://127.0.0.1:{port}/"))
+                    .and_then(|client| client.get_connection())
+                    .and_then(|mut connection| redis::cmd("PING").query::<String>(&mut connection));
+                if up.is_ok() {
+                    return Self { child, port, _folder: folder };
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            child.kill().ok();
+            child.wait().unwrap();
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    pub fn command(&self, words: &[&str]) {
+        let client = redis::Client::open(self.url()).unwrap();
+        let (first, rest) = words.split_first().unwrap();
+        redis::cmd(first).arg(rest).exec(&mut client.get_connection().unwrap()).unwrap();
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn program() -> PathBuf {
+    std::env::var_os("GATEPASS_REDIS_SERVER").map_or_else(|| "redis-server".into(), PathBuf::from)
+}
+
+/// A port below the ephemeral range that nobody listens on. Each call of this process tries others.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::from_le_bytes(random_bytes::<2>(&System as &dyn Rng).unwrap()) % 20_000;
+    loop {
+        let port = 12_000 + (start + NEXT.fetch_add(7, Ordering::Relaxed)) % 20_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
