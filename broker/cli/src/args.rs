@@ -1,0 +1,188 @@
+//! The command line.
+#![expect(clippy::doc_markdown, reason = "clap shows these comments as they are")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use gatepass_core::client::Scope;
+use gatepass_core::site::Origin;
+use gatepass_core::{ClientId, SiteId, Tenant};
+use serde::Deserialize;
+use url::Url;
+
+/// One click from a subscription panel into WordPress.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Every setting, as a flag, an environment variable or a line of gatepass.toml; in this order the first one given
+/// counts.
+#[derive(Debug, Default, ClapArgs, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// File with settings [default: gatepass.toml, if there is one]
+    #[arg(long, global = true, env = "GATEPASS_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Folder for keys and data [default: gatepass-data]
+    #[arg(long, global = true, env = "GATEPASS_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    /// sqlite, or redis://[user:password@]host[:port][/db] [default: sqlite]
+    #[arg(long, global = true, env = "GATEPASS_STORE", hide_env_values = true, value_name = "STORE")]
+    pub(crate) store: Option<String>,
+
+    /// File that holds what --store would say, for a URL with a password in it
+    #[arg(long, global = true, env = "GATEPASS_STORE_FILE", value_name = "FILE")]
+    pub(crate) store_file: Option<PathBuf>,
+
+    /// Address to listen on [default: 127.0.0.1:8470]
+    #[arg(long, global = true, env = "GATEPASS_LISTEN", value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// Second address, for what WordPress sites call; then the first one serves only panels
+    #[arg(long, global = true, env = "GATEPASS_BRIDGE_LISTEN", value_name = "ADDRESS")]
+    pub(crate) bridge_listen: Option<SocketAddr>,
+
+    /// Address under which panels reach Gatepass, and the issuer of its tokens: HTTPS, or HTTP on loopback
+    /// [default: http://LISTEN, on loopback]
+    #[arg(long, global = true, env = "GATEPASS_PUBLIC_URL", value_name = "URL")]
+    pub(crate) public_url: Option<Url>,
+
+    /// Address under which sites reach Gatepass [default: the public URL]
+    #[arg(long, global = true, env = "GATEPASS_BRIDGE_URL", value_name = "URL")]
+    pub(crate) bridge_url: Option<Url>,
+
+    /// How the log is written, to stderr [default: text]
+    #[arg(long, global = true, env = "GATEPASS_LOG_FORMAT", value_enum, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+
+    /// What is logged: error, warn, info, debug [default: info]
+    #[arg(long, global = true, env = "GATEPASS_LOG", value_name = "LEVEL")]
+    pub(crate) log: Option<String>,
+
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    #[serde(skip)]
+    pub(crate) json: bool,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs, one object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "made once")]
+pub(crate) enum Command {
+    /// Serve panels and sites
+    Serve,
+    /// API keys of panels
+    #[command(subcommand)]
+    Client(ClientCommand),
+    /// WordPress sites
+    #[command(subcommand)]
+    Site(SiteCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientCommand {
+    /// Make an API key; it is shown this once, as the only line on stdout
+    Add {
+        /// A name for people, such as shop-panel
+        name: String,
+        /// Whose it is: the key sees only this tenant's sites
+        #[arg(long, default_value = "default")]
+        tenant: Tenant,
+        /// What the key may do: handoffs, members:read, members:write, sites [default: all of it]
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<Scope>,
+    },
+    /// List API keys, without the keys
+    List,
+    /// Revoke an API key
+    Revoke {
+        /// As `client list` shows it
+        id: ClientId,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SiteCommand {
+    /// Register a site and make its pairing code, the only line on stdout
+    Add {
+        /// Scheme, host and port of the site, such as https://example.com
+        url: Origin,
+        /// Whose it is
+        #[arg(long, default_value = "default")]
+        tenant: Tenant,
+        #[command(flatten)]
+        policy: PolicyArgs,
+    },
+    /// List sites
+    List {
+        /// Whose
+        #[arg(long, default_value = "default")]
+        tenant: Tenant,
+    },
+    /// Show one site
+    Show {
+        /// As `site list` shows it
+        id: SiteId,
+    },
+    /// Change what is decided for a site; what is not named stays
+    Set {
+        /// As `site list` shows it
+        id: SiteId,
+        #[command(flatten)]
+        policy: PolicyArgs,
+    },
+    /// Make a new pairing code, the only line on stdout; the one before is void
+    PairingCode {
+        /// As `site list` shows it
+        id: SiteId,
+        /// Let it replace a pairing whose key the site has lost
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Remove a site with its members and its trail
+    Remove {
+        /// As `site list` shows it
+        id: SiteId,
+        /// Do it without asking
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// What is decided for a site.
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct PolicyArgs {
+    /// The panel's page that a refused customer is led back to
+    #[arg(long, value_name = "URL")]
+    pub(crate) panel_url: Option<Url>,
+    /// Where a lapsed customer renews
+    #[arg(long, value_name = "URL")]
+    pub(crate) renew_url: Option<Url>,
+    /// Where a login lands that names no place itself, such as /my-account/
+    #[arg(long, value_name = "PATH")]
+    pub(crate) default_redirect: Option<String>,
+    /// Life of a handoff token, 5 to 300 seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) token_lifetime: Option<u32>,
+    /// A WordPress role that members may be given; once for each [default: subscriber customer]
+    #[arg(long = "allow-role", value_name = "ROLE")]
+    pub(crate) allowed_roles: Vec<String>,
+}

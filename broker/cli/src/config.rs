@@ -1,0 +1,95 @@
+//! The settings put together: flags over environment (clap does these two) over `gatepass.toml` over defaults.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use gatepass_core::site::check_http_url;
+use url::Url;
+
+use crate::args::{LogFormat, Settings};
+use crate::error::Failure;
+
+const DEFAULT_FILE: &str = "gatepass.toml";
+const DEFAULT_DATA_DIR: &str = "gatepass-data";
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8470);
+
+/// Which store.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum StoreChoice {
+    /// A file in the data folder.
+    Sqlite,
+    /// Redis at this URL, which may hold a password.
+    Redis(String),
+}
+
+/// What the program works with.
+pub(crate) struct Config {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) store: StoreChoice,
+    pub(crate) listen: SocketAddr,
+    pub(crate) bridge_listen: Option<SocketAddr>,
+    /// As given; [`crate::instance`] knows what to do without.
+    pub(crate) public_url: Option<Url>,
+    pub(crate) bridge_url: Option<Url>,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log: String,
+    pub(crate) json: bool,
+}
+
+impl Config {
+    pub(crate) fn new(given: Settings) -> Result<Self, Failure> {
+        let file = read_file(given.config.as_deref())?;
+        let store = store_choice(
+            given.store.or_else(|| file.store.filter(|_| given.store_file.is_none())),
+            given.store_file.or(file.store_file),
+        )?;
+        let public_url = given.public_url.or(file.public_url);
+        let bridge_url = given.bridge_url.or(file.bridge_url);
+        for (name, url) in [("public-url", &public_url), ("bridge-url", &bridge_url)] {
+            if let Some(Err(error)) = url.as_ref().map(check_http_url) {
+                return Err(Failure::Usage(format!("--{name}: {error}")));
+            }
+        }
+        Ok(Self {
+            data_dir: given.data_dir.or(file.data_dir).unwrap_or_else(|| DEFAULT_DATA_DIR.into()),
+            store,
+            listen: given.listen.or(file.listen).unwrap_or(DEFAULT_LISTEN),
+            bridge_listen: given.bridge_listen.or(file.bridge_listen),
+            public_url,
+            bridge_url,
+            log_format: given.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
+            log: given.log.or(file.log).unwrap_or_else(|| "info,actix_server=warn".to_owned()),
+            json: given.json,
+        })
+    }
+}
+
+fn read_file(given: Option<&Path>) -> Result<Settings, Failure> {
+    let path = given.unwrap_or(Path::new(DEFAULT_FILE));
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if given.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Settings::default());
+        }
+        Err(error) => return Err(Failure::Usage(format!("cannot read {}: {error}", path.display()))),
+    };
+    toml::from_str(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+}
+
+fn store_choice(value: Option<String>, file: Option<PathBuf>) -> Result<StoreChoice, Failure> {
+    let text = match (value, file) {
+        (Some(_), Some(_)) => {
+            return Err(Failure::Usage("give either store or store-file, not both".to_owned()));
+        }
+        (Some(value), None) => value,
+        (None, Some(file)) => std::fs::read_to_string(&file)
+            .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", file.display())))?,
+        (None, None) => "sqlite".to_owned(),
+    };
+    match text.trim() {
+        "sqlite" => Ok(StoreChoice::Sqlite),
+        url if url.starts_with("redis://") => Ok(StoreChoice::Redis(url.to_owned())),
+        // What was given is not repeated: it may hold a password.
+        _ => Err(Failure::Usage("the store is either sqlite or redis://host:port".to_owned())),
+    }
+}

@@ -1,0 +1,46 @@
+//! `gatepass`: the one program. It serves, and it is how an operator registers sites and panels.
+//!
+//! What a program reads goes to stdout (a key or a code as its only line, or JSON with `--json`), what a person
+//! reads goes to stderr. Exit status: 0, 1 (it failed) or 2 (it was called wrongly).
+
+mod args;
+mod clients;
+mod config;
+mod error;
+mod instance;
+mod logging;
+mod open;
+mod output;
+mod serve;
+mod sites;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+use crate::config::Config;
+use crate::error::Failure;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("gatepass: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), Failure> {
+    let config = Config::new(args.settings)?;
+    let system = actix_web::rt::System::new();
+    system.block_on(async {
+        match args.command {
+            Command::Serve => serve::serve(&config).await,
+            Command::Client(command) => clients::run(&config, command).await,
+            Command::Site(command) => sites::run(&config, command).await,
+        }
+    })
+}

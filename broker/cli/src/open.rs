@@ -1,0 +1,40 @@
+//! Opening what is in the data folder.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::sync::Arc;
+
+use gatepass_core::Store;
+use gatepass_core::clock::{System, random_bytes};
+use gatepass_core::store::{redis::Redis, sqlite::Sqlite};
+use gatepass_keys::Keyring;
+
+use crate::config::{Config, StoreChoice};
+use crate::error::Failure;
+
+/// The data folder, made if it is not there, for nobody else to read.
+pub(crate) fn data_dir(config: &Config) -> Result<(), Failure> {
+    let dir = &config.data_dir;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| {
+        Failure::Failed(format!(
+            "cannot use the data folder {}: {error}; choose one that this user may write with --data-dir",
+            dir.display()
+        ))
+    })
+}
+
+/// The store.
+pub(crate) async fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+    Ok(match &config.store {
+        StoreChoice::Sqlite => {
+            data_dir(config)?;
+            Arc::new(Sqlite::open(&config.data_dir.join("gatepass.db"), &System)?)
+        }
+        StoreChoice::Redis(url) => Arc::new(Redis::connect(url).await?),
+    })
+}
+
+/// The keyring, made with a first key if it is not there.
+pub(crate) fn keyring(config: &Config) -> Result<Keyring, Failure> {
+    data_dir(config)?;
+    Ok(Keyring::open_or_create(&config.data_dir.join("keyring"), random_bytes(&System)?)?)
+}

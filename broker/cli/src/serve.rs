@@ -1,0 +1,106 @@
+//! `gatepass serve`: both services in one process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{rt, web};
+use gatepass_broker::BrokerState;
+use gatepass_core::Store;
+use gatepass_http::{Ambient, server};
+use gatepass_wp_bridge::BridgeState;
+
+use crate::config::Config;
+use crate::error::Failure;
+use crate::instance::Instance;
+use crate::{logging, open};
+
+/// How often old records are swept and counted refusals written.
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+
+pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
+    let instance = Instance::configured(config)?;
+    logging::start(config)?;
+    open::data_dir(config)?;
+    let keyring = open::keyring(config)?;
+    let store = open::store(config).await?;
+    instance.save(&config.data_dir)?;
+
+    let ambient = Ambient::system();
+    let bridge = BridgeState::new(
+        Arc::clone(&store),
+        ambient.clone(),
+        keyring.key_set().clone(),
+        instance.issuer(),
+        &instance.bridge_url,
+    )
+    .map_err(|error| Failure::Failed(format!("cannot make HTTPS calls: {error}")))?;
+    let bridge = web::Data::new(bridge);
+    let broker = web::Data::new(BrokerState::new(
+        Arc::clone(&store),
+        ambient.clone(),
+        keyring,
+        instance.issuer(),
+        instance.bridge_url.clone(),
+    ));
+    let shared = web::Data::new(Arc::clone(&store));
+
+    let describe = store.describe();
+    let housekeeping = rt::spawn(keep_house(store, bridge.clone(), ambient.clone()));
+    let broker_routes = move |app: &mut web::ServiceConfig| {
+        app.app_data(broker.clone()).configure(gatepass_broker::routes);
+    };
+    let state = bridge.clone();
+    let bridge_routes = move |app: &mut web::ServiceConfig| {
+        app.app_data(state.clone()).configure(gatepass_wp_bridge::routes);
+    };
+    let listening = |what: &'static str| move |address| tracing::info!(%address, "listening for {what}");
+    let with_health = move |app: &mut web::ServiceConfig| {
+        app.app_data(shared.clone());
+    };
+    tracing::info!(public_url = %instance.public_url, bridge_url = %instance.bridge_url, store = describe, "Gatepass starts");
+
+    let served = if let Some(address) = config.bridge_listen {
+        let health = with_health.clone();
+        let for_panels = server::serve(
+            config.listen,
+            ambient.clone(),
+            move |app| {
+                app.configure(health.clone()).configure(broker_routes.clone());
+            },
+            listening("panels"),
+        );
+        let for_sites = server::serve(
+            address,
+            ambient,
+            move |app| {
+                app.configure(with_health.clone()).configure(bridge_routes.clone());
+            },
+            listening("sites"),
+        );
+        tokio::try_join!(for_panels, for_sites).map(|_| ())
+    } else {
+        let routes = move |app: &mut web::ServiceConfig| {
+            app.configure(with_health.clone())
+                .configure(broker_routes.clone())
+                .configure(bridge_routes.clone());
+        };
+        server::serve(config.listen, ambient, routes, listening("panels and sites")).await
+    };
+    housekeeping.abort();
+    bridge.flush_tally().await;
+    served?;
+    tracing::info!("Gatepass stopped");
+    Ok(())
+}
+
+async fn keep_house(store: Arc<dyn Store>, bridge: web::Data<BridgeState>, ambient: Ambient) {
+    loop {
+        rt::time::sleep(HOUSEKEEPING).await;
+        bridge.flush_tally().await;
+        match store.sweep(ambient.now()).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::debug!(removed, "swept old handoffs"),
+            Err(error) => tracing::warn!(%error, "old handoffs are not swept"),
+        }
+    }
+}

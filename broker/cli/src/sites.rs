@@ -1,0 +1,140 @@
+//! `gatepass site`: WordPress sites and their pairing codes.
+
+use gatepass_core::clock::System;
+use gatepass_core::event::{Actor, Context};
+use gatepass_core::pairing::make_code;
+use gatepass_core::site::{Policy, Site};
+use gatepass_core::store::SiteCreation;
+use gatepass_core::validate::{self, FieldError};
+use gatepass_core::{Clock, RequestId, SiteId, Store};
+use serde_json::{Value, json};
+
+use crate::args::{PolicyArgs, SiteCommand};
+use crate::config::Config;
+use crate::error::Failure;
+use crate::instance::Instance;
+use crate::{open, output};
+
+pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Failure> {
+    let store = open::store(config).await?;
+    let now = System.now();
+    let context = Context::new(RequestId::generate(&System)?, Actor::Operator);
+    match command {
+        SiteCommand::Add { url, tenant, policy } => {
+            let policy = apply(Policy::default(), policy)?;
+            let id = SiteId::generate(now, &System)?;
+            let site = Site { id, tenant, origin: url, created_at: now, policy, paired: None };
+            match store.create_site(&site, now, &context).await? {
+                SiteCreation::Created => {
+                    eprintln!("Registered {} as {id}.", site.origin);
+                    pairing_code(config, &*store, id, false, &context).await
+                }
+                SiteCreation::OriginKnown(known) => Err(Failure::Failed(format!(
+                    "{} is registered already, as {known}; for a new code: gatepass site pairing-code {known}",
+                    site.origin
+                ))),
+            }
+        }
+        SiteCommand::List { tenant } => {
+            let mut sites = Vec::new();
+            loop {
+                let page = store.sites(&tenant, sites.last().map(|site: &Site| site.id), 200).await?;
+                if page.is_empty() {
+                    break;
+                }
+                sites.extend(page);
+            }
+            let values: Vec<Value> = sites.iter().map(describe).collect();
+            output::answer(config, &values, || {
+                let rows: Vec<_> = sites
+                    .iter()
+                    .map(|site| {
+                        let paired = site.paired.as_ref();
+                        [
+                            site.id.to_string(),
+                            site.origin.to_string(),
+                            paired.map_or_else(
+                                || "not paired".to_owned(),
+                                |p| format!("paired {}", p.paired_at),
+                            ),
+                        ]
+                    })
+                    .collect();
+                output::table(["ID", "URL", "STATE"], &rows)
+            })
+        }
+        SiteCommand::Show { id } => {
+            let site = found(store.site(id).await?, id)?;
+            output::line(&serde_json::to_string_pretty(&describe(&site)).unwrap_or_default())
+        }
+        SiteCommand::Set { id, policy } => {
+            let site = found(store.site(id).await?, id)?;
+            let policy = apply(site.policy, policy)?;
+            let site = found(store.set_policy(id, &policy, now, &context).await?, id)?;
+            output::line(&serde_json::to_string_pretty(&describe(&site)).unwrap_or_default())
+        }
+        SiteCommand::PairingCode { id, replace } => {
+            pairing_code(config, &*store, id, replace, &context).await
+        }
+        SiteCommand::Remove { id, yes } => {
+            let site = found(store.site(id).await?, id)?;
+            if !yes {
+                return Err(Failure::Usage(format!(
+                    "this removes {} with its members and its trail, and ends every login by button there; \
+                     say --yes if you mean it",
+                    site.origin
+                )));
+            }
+            store.remove_site(id).await?;
+            eprintln!("Removed {}. Its plugin can no longer log anyone in.", site.origin);
+            Ok(())
+        }
+    }
+}
+
+fn found(site: Option<Site>, id: SiteId) -> Result<Site, Failure> {
+    site.ok_or_else(|| Failure::Failed(format!("there is no site {id}; see gatepass site list")))
+}
+
+fn describe(site: &Site) -> Value {
+    json!({
+        "id": site.id,
+        "url": site.origin,
+        "tenant": site.tenant,
+        "created_at": site.created_at,
+        "paired": site.paired,
+        "policy": site.policy,
+    })
+}
+
+/// The policy with what was given changed in it.
+fn apply(mut policy: Policy, given: PolicyArgs) -> Result<Policy, Failure> {
+    let PolicyArgs { panel_url, renew_url, default_redirect, token_lifetime, allowed_roles } = given;
+    policy.panel_url = panel_url.or(policy.panel_url);
+    policy.renew_url = renew_url.or(policy.renew_url);
+    policy.default_redirect = default_redirect.or(policy.default_redirect);
+    policy.token_lifetime = token_lifetime.unwrap_or(policy.token_lifetime);
+    if !allowed_roles.is_empty() {
+        policy.allowed_roles = allowed_roles;
+    }
+    let said = |FieldError { field, message, .. }| format!("--{}: {message}", field.replace('_', "-"));
+    let errors: Vec<String> = validate::policy(&policy).into_iter().map(said).collect();
+    if errors.is_empty() { Ok(policy) } else { Err(Failure::Usage(errors.join("; "))) }
+}
+
+async fn pairing_code(
+    config: &Config,
+    store: &dyn Store,
+    id: SiteId,
+    replace: bool,
+    context: &Context,
+) -> Result<(), Failure> {
+    let instance = Instance::known(config)?;
+    let keyring = open::keyring(config)?;
+    let (keys, bridge) = (keyring.key_set(), &instance.bridge_url);
+    let made = make_code(store, &System, keys, bridge, id, replace, System.now(), context).await?;
+    let (code, expires_at) = made.ok_or_else(|| Failure::Failed(format!("there is no site {id}")))?;
+    eprintln!("Paste this code on the site, under Settings, Gatepass. It works once, until {expires_at}:");
+    let value = json!({ "site_id": id, "pairing_code": code.expose(), "expires_at": expires_at });
+    output::answer(config, &value, || code.expose().to_owned())
+}

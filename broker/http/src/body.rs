@@ -1,0 +1,105 @@
+//! JSON bodies, read strictly: the right media type, a bounded size, no unknown members (each type says so by
+//! `deny_unknown_fields`), and every mistake answered with the field it was made in.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use gatepass_core::validate::FieldError;
+use serde::de::DeserializeOwned;
+
+use crate::{Code, Problem};
+
+/// The largest body that is read, in bytes. The largest thing that is sent, a member with all its fields at their
+/// limits, is under 8 KiB.
+pub const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// A JSON body.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest for Json<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_json = request.content_type().eq_ignore_ascii_case("application/json");
+        let bytes = web::Bytes::from_request(request, payload);
+        Box::pin(async move {
+            if !is_json {
+                return Err(Problem::new(Code::UnsupportedMediaType));
+            }
+            let bytes =
+                bytes.await.map_err(|error| match error.as_response_error().status_code().as_u16() {
+                    413 => Problem::new(Code::PayloadTooLarge)
+                        .detail(format!("at most {MAX_BODY_BYTES} bytes are read")),
+                    _ => Problem::new(Code::MalformedRequest).detail("the body did not arrive whole"),
+                })?;
+            parse(&bytes).map(Self)
+        })
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let field = error.path().to_string();
+        let error = error.into_inner();
+        if error.is_data() {
+            Problem::invalid(vec![FieldError::new(&field, "invalid", without_position(&error))])
+        } else {
+            Problem::new(Code::MalformedRequest).detail(format!("this is not JSON: {error}"))
+        }
+    })?;
+    reader
+        .end()
+        .map_err(|_| Problem::new(Code::MalformedRequest).detail("there is more behind the JSON value"))?;
+    Ok(value)
+}
+
+/// What serde says, without " at line 1 column 7" that helps nobody.
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or_else(|| text.clone(), |(message, _)| message.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Thing {
+        #[expect(dead_code, reason = "only parsed")]
+        subject: String,
+    }
+
+    fn refused(body: &[u8]) -> serde_json::Value {
+        let problem = parse::<Thing>(body).expect_err("it must be refused");
+        let bytes = actix_web::body::to_bytes(problem.response(None).into_body());
+        let bytes = actix_web::rt::System::new().block_on(bytes).expect("a body");
+        serde_json::from_slice(&bytes).expect("JSON")
+    }
+
+    #[test]
+    fn a_wrong_type_and_an_unknown_member_name_their_field() {
+        assert_eq!(refused(br#"{"subject": ["a"]}"#)["errors"][0]["field"], "subject");
+        let unknown = refused(br#"{"subject": "a", "admin": true}"#);
+        assert_eq!(unknown["code"], "validation_failed");
+        assert!(
+            unknown["errors"][0]["message"].as_str().is_some_and(|m| m.contains("unknown field `admin`"))
+        );
+        let twice = refused(br#"{"subject": "a", "subject": "b"}"#);
+        assert!(twice["errors"][0]["message"].as_str().is_some_and(|m| m.contains("duplicate field")));
+    }
+
+    #[test]
+    fn what_is_not_json_is_malformed() {
+        for body in [&b""[..], b"{", b"\xff\xfe", br#"{"subject": "a"} x"#] {
+            assert_eq!(refused(body)["code"], "malformed_request", "{body:?}");
+        }
+    }
+}

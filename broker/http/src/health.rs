@@ -1,0 +1,23 @@
+//! `/healthz`: the process lives. `/readyz`: it can do its work.
+
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, web};
+use gatepass_core::Store;
+use serde_json::json;
+
+use crate::Problem;
+
+/// Both routes.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.route("/healthz", web::get().to(healthz)).route("/readyz", web::get().to(readyz));
+}
+
+async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+async fn readyz(store: web::Data<Arc<dyn Store>>) -> Result<HttpResponse, Problem> {
+    store.ping().await?;
+    Ok(HttpResponse::Ok().json(json!({ "status": "ok" })))
+}

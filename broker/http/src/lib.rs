@@ -1,0 +1,17 @@
+//! What both services share on the wire: problems, request ids, strict bodies, health, and a server that stops
+//! gracefully. A route of either service reads like the use case that it translates.
+
+pub mod ambient;
+pub mod body;
+pub mod cache;
+pub mod code;
+pub mod health;
+pub mod problem;
+pub mod request_id;
+pub mod server;
+
+pub use ambient::Ambient;
+pub use body::Json;
+pub use code::{Code, Page};
+pub use problem::Problem;
+pub use request_id::RequestIdOf;

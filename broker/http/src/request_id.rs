@@ -1,0 +1,86 @@
+//! One id follows a request from panel to WordPress and back: `X-Request-Id` is honoured where it is well-formed,
+//! made where it is missing, echoed in every answer, and written into problems, logs and the trail.
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use gatepass_core::RequestId;
+
+use crate::{Ambient, Code, Problem};
+
+const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The middleware. It stands outermost, knows the id first, and has the last word on errors.
+pub async fn request_id(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let started = std::time::Instant::now();
+    let given = request.headers().get(HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let id: RequestId = match given {
+        Some(id) => id,
+        None => match request.app_data::<web::Data<Ambient>>() {
+            Some(ambient) => RequestId::generate(ambient.rng()).map_err(Problem::from)?,
+            None => return Err(Problem::new(Code::Internal).into()),
+        },
+    };
+    request.extensions_mut().insert(id.clone());
+    // The path names sites, subjects and handoffs; a token or a key never stands in one, and the query is left out.
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let response = next.call(request).await?.map_into_boxed_body();
+    let mut response = name_error(response, &id);
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(HEADER, value);
+    }
+    tracing::info!(
+        request_id = %id,
+        %method,
+        path,
+        status = response.status().as_u16(),
+        micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+    );
+    Ok(response)
+}
+
+/// Puts the request id into a problem, and makes a problem of what actix answered by itself.
+fn name_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
+    let status = response.status().as_u16();
+    let Some(error) = response.response().error() else { return response };
+    let problem = error.as_error::<Problem>().cloned().unwrap_or_else(|| {
+        tracing::debug!(request_id = %id, %error, "refused by the framework");
+        Problem::new(by_status(status))
+    });
+    response.into_response(problem.response(Some(id)))
+}
+
+fn by_status(status: u16) -> Code {
+    match status {
+        404 => Code::NotFound,
+        405 => Code::MethodNotAllowed,
+        413 => Code::PayloadTooLarge,
+        415 => Code::UnsupportedMediaType,
+        400..=499 => Code::MalformedRequest,
+        _ => Code::Internal,
+    }
+}
+
+/// What answers where no route does.
+pub async fn not_found() -> Result<&'static str, Problem> {
+    Err(Problem::new(Code::NotFound))
+}
+
+/// The id of the request at hand.
+#[derive(Debug)]
+pub struct RequestIdOf(pub RequestId);
+
+impl FromRequest for RequestIdOf {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let id = request.extensions().get::<RequestId>().cloned();
+        std::future::ready(id.map(Self).ok_or_else(|| Problem::new(Code::Internal)))
+    }
+}

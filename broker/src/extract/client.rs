@@ -1,0 +1,66 @@
+//! The API key of a request.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpRequest, web};
+use gatepass_core::client::{ApiKey, Client, Scope};
+use gatepass_core::event::{Actor, Context};
+use gatepass_http::{Code, Problem, RequestIdOf};
+
+use crate::BrokerState;
+
+/// A request with a live API key.
+#[derive(Debug)]
+pub struct Authenticated {
+    /// Whose key it is.
+    pub client: Client,
+    /// What the trail says of this request.
+    pub context: Context,
+}
+
+impl Authenticated {
+    /// Passes if the key may do this.
+    pub fn may(&self, scope: Scope) -> Result<(), Problem> {
+        if self.client.scopes.contains(&scope) {
+            Ok(())
+        } else {
+            Err(Problem::new(Code::InsufficientScope)
+                .detail(format!("it needs the scope {}", scope.as_str())))
+        }
+    }
+}
+
+/// The key in `Authorization: Bearer …` (RFC 6750 section 2.1; the scheme's case does not matter).
+fn bearer(request: &HttpRequest) -> Option<ApiKey> {
+    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = value.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") { key.trim().parse().ok() } else { None }
+}
+
+impl FromRequest for Authenticated {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let key = bearer(request);
+        let request_id = RequestIdOf::from_request(request, payload);
+        let state = request.app_data::<web::Data<BrokerState>>().cloned();
+        Box::pin(async move {
+            let state = state.ok_or_else(|| Problem::new(Code::Internal))?;
+            let RequestIdOf(request_id) = request_id.await?;
+            // A key that is no key costs no look-up.
+            let hash = key.ok_or_else(|| Problem::new(Code::Unauthorized))?.hash();
+            let found = state.clients.get(hash.as_str().to_owned(), state.store.client(&hash)).await?;
+            match found.filter(|client| client.revoked_at.is_none()) {
+                Some(client) => {
+                    let context = Context::new(request_id, Actor::Client(client.id));
+                    Ok(Self { client, context })
+                }
+                None => Err(Problem::new(Code::Unauthorized)),
+            }
+        })
+    }
+}

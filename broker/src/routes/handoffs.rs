@@ -1,0 +1,177 @@
+//! Handoffs: ask for one, see what became of it, take it back.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, get, post, web};
+use gatepass_core::client::Scope;
+use gatepass_core::handoff::{Details, Handoff, Outcome, Revocation, State};
+use gatepass_core::issue::{self, issue};
+use gatepass_core::site::LIFETIME_SECS;
+use gatepass_core::validate::{self, FieldError};
+use gatepass_core::{HandoffId, Subject, Timestamp};
+use gatepass_http::{Code, Json, Problem};
+use serde::{Deserialize, Serialize};
+
+use crate::BrokerState;
+use crate::error::from_issue;
+use crate::extract::OwnSite;
+
+/// What a panel asks for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewHandoff {
+    /// The panel's customer id.
+    subject: Subject,
+    /// Where on the site to land: a path, or a URL on the site's origin.
+    #[serde(default)]
+    redirect_to: Option<String>,
+    /// Whether WordPress is to remember the session (14 days instead of 2).
+    #[serde(default)]
+    remember: bool,
+    /// Address of the customer's browser, for the trail.
+    #[serde(default)]
+    client_ip: Option<IpAddr>,
+    /// Hash of the cookie in the browser that the handoff is for: 43 characters of base64url.
+    #[serde(default)]
+    binding: Option<String>,
+    /// Life of the token in seconds, 5 to 300, at most the site's own.
+    #[serde(default)]
+    ttl: Option<u32>,
+}
+
+/// A binding is a SHA-256 in base64url, and there must be one where the site wants it.
+fn check_binding(binding: Option<&str>, required: bool) -> Option<FieldError> {
+    let base64url = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    match binding {
+        None if required => {
+            Some(FieldError::new("binding", "required", "this site takes only logins bound to a browser"))
+        }
+        Some(hash) if hash.len() != 43 || !hash.bytes().all(base64url) => {
+            Some(FieldError::new("binding", "invalid", "expected 43 characters of base64url"))
+        }
+        _ => None,
+    }
+}
+
+#[derive(Serialize)]
+struct Created {
+    id: HandoffId,
+    /// Send the browser there by a redirect, at once. The token is in the fragment, which no server sees or logs.
+    login_url: String,
+    expires_at: Timestamp,
+}
+
+#[post("/v1/sites/{site}/handoffs")]
+pub(super) async fn create(
+    state: web::Data<BrokerState>,
+    OwnSite { site, by }: OwnSite,
+    Json(body): Json<NewHandoff>,
+) -> Result<HttpResponse, Problem> {
+    by.may(Scope::Handoffs)?;
+    let mut errors = Vec::new();
+    if let Some(target) = &body.redirect_to {
+        errors.extend(validate::redirect_to(target, &site.origin).err());
+    }
+    if body.ttl.is_some_and(|ttl| !LIFETIME_SECS.contains(&ttl)) {
+        errors.push(validate::lifetime_error("ttl"));
+    } else if body.ttl.is_some_and(|ttl| ttl > site.policy.token_lifetime) {
+        let message = format!("this site's tokens live at most {} seconds", site.policy.token_lifetime);
+        errors.push(FieldError::new("ttl", "out_of_range", message));
+    }
+    errors.extend(check_binding(body.binding.as_deref(), site.policy.require_binding));
+    Problem::check(errors)?;
+    let paired = site.paired.as_ref().ok_or_else(|| {
+        Problem::new(Code::SiteNotPaired).detail("paste a pairing code on the site's Gatepass settings page")
+    })?;
+
+    let context = gatepass_core::event::Context { client_ip: body.client_ip, ..by.context };
+    let request = issue::Request {
+        site: site.id,
+        subject: body.subject,
+        lifetime: body.ttl.map_or(site.policy.token_lifetime(), |secs| Duration::from_secs(u64::from(secs))),
+        binding: body.binding,
+        details: Details {
+            redirect_to: body.redirect_to,
+            remember: body.remember,
+            actor: None,
+            client: by.client.id,
+            request_id: context.request_id.clone(),
+        },
+    };
+    let issued = issue(
+        &*state.store,
+        state.keyring.active(),
+        &state.issuer,
+        state.ambient.rng(),
+        request,
+        state.ambient.now(),
+        &context,
+    )
+    .await
+    .map_err(from_issue)?;
+    let login_url = format!("{}#token={}", paired.landing_url, issued.token.expose());
+    Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(Created {
+        id: issued.id,
+        login_url,
+        expires_at: issued.expires_at,
+    }))
+}
+
+#[derive(Serialize)]
+struct Read {
+    id: HandoffId,
+    state: State,
+    subject: Subject,
+    issued_at: Timestamp,
+    expires_at: Timestamp,
+    redeemed_at: Option<Timestamp>,
+    /// What WordPress did.
+    outcome: Option<Outcome>,
+}
+
+impl Read {
+    fn new(handoff: Handoff, now: Timestamp) -> Self {
+        Self {
+            id: handoff.id,
+            state: handoff.state(now),
+            subject: handoff.subject,
+            issued_at: handoff.issued_at,
+            expires_at: handoff.expires_at,
+            redeemed_at: handoff.redeemed_at,
+            outcome: handoff.outcome,
+        }
+    }
+}
+
+fn id_in(path: &(String, String)) -> Result<HandoffId, Problem> {
+    path.1.parse().map_err(|_| Problem::new(Code::HandoffNotFound))
+}
+
+#[get("/v1/sites/{site}/handoffs/{id}")]
+pub(super) async fn read(
+    state: web::Data<BrokerState>,
+    OwnSite { site, by }: OwnSite,
+    path: web::Path<(String, String)>,
+) -> Result<web::Json<Read>, Problem> {
+    by.may(Scope::Handoffs)?;
+    let found = state.store.handoff(site.id, id_in(&path)?).await?;
+    let handoff = found.ok_or_else(|| Problem::new(Code::HandoffNotFound))?;
+    Ok(web::Json(Read::new(handoff, state.ambient.now())))
+}
+
+#[post("/v1/sites/{site}/handoffs/{id}/revoke")]
+pub(super) async fn revoke(
+    state: web::Data<BrokerState>,
+    OwnSite { site, by }: OwnSite,
+    path: web::Path<(String, String)>,
+) -> Result<web::Json<Read>, Problem> {
+    by.may(Scope::Handoffs)?;
+    let now = state.ambient.now();
+    match state.store.revoke_handoff(site.id, id_in(&path)?, now, &by.context).await? {
+        Revocation::Revoked(handoff) => Ok(web::Json(Read::new(handoff, now))),
+        Revocation::AlreadyRedeemed(_) => Err(Problem::new(Code::HandoffAlreadyRedeemed)),
+        Revocation::NotFound => Err(Problem::new(Code::HandoffNotFound)),
+    }
+}

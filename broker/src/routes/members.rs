@@ -1,0 +1,87 @@
+//! Members: the whole wanted state of one customer on one site.
+
+use actix_web::http::header::{ETAG, IF_MATCH};
+use actix_web::{HttpRequest, HttpResponse, get, put, web};
+use gatepass_core::client::Scope;
+use gatepass_core::member::{Member, Wanted};
+use gatepass_core::store::MemberPut;
+use gatepass_core::validate::{self, FieldError};
+use gatepass_core::{Subject, Timestamp};
+use gatepass_http::{Code, Json, Problem};
+use serde::Serialize;
+
+use crate::BrokerState;
+use crate::extract::OwnSite;
+
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    member: Member,
+    /// Whether the member may come in right now.
+    allowed: bool,
+    sync: Sync,
+}
+
+/// What WordPress knows of it. For now it learns at the next login.
+#[derive(Serialize)]
+struct Sync {
+    state: &'static str,
+}
+
+fn answer(status: actix_web::http::StatusCode, member: Member, now: Timestamp) -> HttpResponse {
+    let allowed = member.wanted.membership.allows(now);
+    HttpResponse::build(status).insert_header((ETAG, format!("\"{}\"", member.revision))).json(Answer {
+        member,
+        allowed,
+        sync: Sync { state: "pending" },
+    })
+}
+
+fn subject_in(path: &(String, String)) -> Result<Subject, Problem> {
+    let invalid =
+        |error: gatepass_core::id::InvalidId| FieldError::new("subject", "invalid", error.to_string());
+    path.1.parse().map_err(|error| Problem::invalid(vec![invalid(error)]))
+}
+
+/// The revision in `If-Match` (RFC 9110 section 13.1.1), which is what we give as the `ETag`.
+fn if_match(request: &HttpRequest) -> Result<Option<u64>, Problem> {
+    let Some(value) = request.headers().get(IF_MATCH) else { return Ok(None) };
+    let revision = value.to_str().ok().and_then(|text| text.trim_matches('"').parse().ok());
+    revision.map(Some).ok_or_else(|| {
+        Problem::new(Code::MalformedRequest).detail("If-Match takes the ETag of an answer, such as \"7\"")
+    })
+}
+
+#[put("/v1/sites/{site}/members/{subject}")]
+pub(super) async fn put(
+    state: web::Data<BrokerState>,
+    OwnSite { site, by }: OwnSite,
+    path: web::Path<(String, String)>,
+    request: HttpRequest,
+    Json(wanted): Json<Wanted>,
+) -> Result<HttpResponse, Problem> {
+    use actix_web::http::StatusCode;
+    by.may(Scope::MembersWrite)?;
+    let (subject, if_match) = (subject_in(&path)?, if_match(&request)?);
+    Problem::check(validate::wanted(&wanted))?;
+    let now = state.ambient.now();
+    match state.store.put_member(site.id, &subject, &wanted, if_match, now, &by.context).await? {
+        MemberPut::Created(member) => Ok(answer(StatusCode::CREATED, member, now)),
+        MemberPut::Updated(member) | MemberPut::Unchanged(member) => Ok(answer(StatusCode::OK, member, now)),
+        MemberPut::RevisionMismatch { current } => {
+            Err(Problem::new(Code::RevisionMismatch).with("revision", current))
+        }
+    }
+}
+
+#[get("/v1/sites/{site}/members/{subject}")]
+pub(super) async fn get(
+    state: web::Data<BrokerState>,
+    OwnSite { site, by }: OwnSite,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    by.may(Scope::MembersRead)?;
+    let member = state.store.member(site.id, &subject_in(&path)?).await?;
+    let member = member.ok_or_else(|| Problem::new(Code::MemberNotFound))?;
+    Ok(answer(actix_web::http::StatusCode::OK, member, state.ambient.now()))
+}

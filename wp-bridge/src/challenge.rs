@@ -1,0 +1,130 @@
+//! The challenge of pairing: the bridge itself fetches a signature from the registered origin, so that a pairing
+//! string alone, in other hands, pairs nothing.
+
+use std::time::Duration;
+
+use data_encoding::BASE64URL_NOPAD;
+use gatepass_core::pairing::challenge_message;
+use gatepass_core::{Rng, SiteId, clock::random_bytes};
+use gatepass_keys::VerificationKey;
+use serde::Deserialize;
+use url::Url;
+
+/// How long a site may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest answer that is read, in bytes.
+const MAX_ANSWER_BYTES: usize = 4096;
+/// What the login endpoint's `action` is for a challenge.
+const ACTION: &str = "gatepass_challenge";
+
+/// Why a challenge was not answered, in words for the site's owner.
+#[derive(Debug, thiserror::Error)]
+pub enum ChallengeError {
+    /// Nothing answered.
+    #[error("{0} could not be reached: {1}")]
+    Unreachable(String, &'static str),
+    /// Something else answered.
+    #[error("{0} answered with status {1}; it must answer 200 itself, redirects are not followed")]
+    Status(String, u16),
+    /// The answer is not the plugin's.
+    #[error("the answer of {0} is not the plugin's; a page cache or a security plugin may stand in between")]
+    Shape(String),
+    /// Another key signed.
+    #[error("{0} answered with another key; is there a second copy of the site?")]
+    Signature(String),
+    /// The system gave no randomness.
+    #[error(transparent)]
+    NoRandomness(#[from] gatepass_core::clock::NoRandomness),
+}
+
+/// Fetches challenges.
+#[derive(Debug)]
+pub struct Challenger {
+    client: reqwest::Client,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    site_id: SiteId,
+    signature: String,
+}
+
+impl Challenger {
+    pub(crate) fn new() -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(TIMEOUT)
+            .no_proxy()
+            .user_agent(concat!("Gatepass/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { client })
+    }
+
+    /// Whether whoever answers at `landing_url` holds the private half of `key`, now.
+    pub(crate) async fn ask(
+        &self,
+        landing_url: &Url,
+        site: SiteId,
+        key: &VerificationKey,
+        rng: &dyn Rng,
+    ) -> Result<(), ChallengeError> {
+        let nonce = BASE64URL_NOPAD.encode(&random_bytes::<32>(rng)?);
+        let url = challenge_url(landing_url, &nonce);
+        let host = url.origin().ascii_serialization();
+        let unreachable = |error: &reqwest::Error| {
+            let why = if error.is_timeout() { "no answer in 10 seconds" } else { "no connection" };
+            ChallengeError::Unreachable(host.clone(), why)
+        };
+        let mut response = self.client.get(url).send().await.map_err(|error| unreachable(&error))?;
+        if response.status() != reqwest::StatusCode::OK {
+            return Err(ChallengeError::Status(host, response.status().as_u16()));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
+            body.extend_from_slice(&chunk);
+            if body.len() > MAX_ANSWER_BYTES {
+                return Err(ChallengeError::Shape(host));
+            }
+        }
+        let answer: Answer =
+            serde_json::from_slice(&body).map_err(|_| ChallengeError::Shape(host.clone()))?;
+        let signature = BASE64URL_NOPAD.decode(answer.signature.as_bytes()).unwrap_or_default();
+        let message = challenge_message(site, &nonce);
+        if answer.site_id == site && key.verify(message.as_bytes(), &signature).is_ok() {
+            Ok(())
+        } else {
+            Err(ChallengeError::Signature(host))
+        }
+    }
+}
+
+/// The landing page's address with another `action`, and the nonce.
+fn challenge_url(landing_url: &Url, nonce: &str) -> Url {
+    let kept: Vec<(String, String)> = landing_url
+        .query_pairs()
+        .filter(|(name, _)| name != "action")
+        .map(|(n, v)| (n.into(), v.into()))
+        .collect();
+    let mut url = landing_url.clone();
+    url.query_pairs_mut()
+        .clear()
+        .extend_pairs(kept)
+        .append_pair("action", ACTION)
+        .append_pair("nonce", nonce);
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_challenge_goes_to_the_landing_pages_own_address() {
+        let landing: Url =
+            "https://example.com/blog/wp-admin/admin-post.php?action=gatepass&x=1".parse().unwrap();
+        assert_eq!(
+            challenge_url(&landing, "N").as_str(),
+            "https://example.com/blog/wp-admin/admin-post.php?x=1&action=gatepass_challenge&nonce=N"
+        );
+    }
+}

@@ -1,0 +1,15 @@
+//! How the use cases' errors go out.
+
+use gatepass_core::redeem::RedeemError;
+use gatepass_core::site::Policy;
+use gatepass_http::{Code, Problem};
+
+/// A refused redemption, with where the customer can go from here.
+pub(crate) fn from_redeem(error: RedeemError, policy: &Policy) -> Problem {
+    let problem = match error {
+        RedeemError::Token(error) => Problem::new(Code::from(&error)),
+        RedeemError::Refused(refusal) => Problem::new(Code::from(refusal)),
+        RedeemError::Store(error) => error.into(),
+    };
+    problem.with("panel_url", &policy.panel_url).with("renew_url", &policy.renew_url)
+}

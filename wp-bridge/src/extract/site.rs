@@ -1,0 +1,69 @@
+//! The site that asks, proven by a token that it signed with its own key (`typ gatepass-site+jwt`). There is no
+//! secret that both sides know.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpRequest, web};
+use gatepass_core::SiteId;
+use gatepass_core::event::{Actor, Context};
+use gatepass_core::site::Site;
+use gatepass_http::{Code, Problem, RequestIdOf};
+use gatepass_keys::token::TokenError;
+use gatepass_keys::token::site::Unverified;
+
+use crate::BridgeState;
+
+/// A paired site that proved who it is.
+#[derive(Debug)]
+pub struct ProvenSite {
+    /// The site.
+    pub site: Arc<Site>,
+    /// What the trail says of this request.
+    pub context: Context,
+}
+
+impl FromRequest for ProvenSite {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let proof = bearer(request).map(str::to_owned);
+        let request_id = RequestIdOf::from_request(request, payload);
+        let state = request.app_data::<web::Data<BridgeState>>().cloned();
+        Box::pin(async move {
+            let state = state.ok_or_else(|| Problem::new(Code::Internal))?;
+            let RequestIdOf(request_id) = request_id.await?;
+            let invalid = || Problem::new(Code::SiteProofInvalid);
+            let site = prove(&state, &proof.ok_or_else(invalid)?).await?;
+            Ok(Self { site, context: Context::new(request_id, Actor::Site) })
+        })
+    }
+}
+
+fn bearer(request: &HttpRequest) -> Option<&str> {
+    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+async fn prove(state: &BridgeState, unverified_proof: &str) -> Result<Arc<Site>, Problem> {
+    let unverified = Unverified::parse(unverified_proof).map_err(|error| refused(&error))?;
+    let unverified_id: Option<SiteId> = unverified.claimed_site().parse().ok();
+    let invalid = || Problem::new(Code::SiteProofInvalid);
+    let id = unverified_id.ok_or_else(invalid)?;
+    let look_up = async { Ok::<_, Problem>(state.store.site(id).await?.map(Arc::new)) };
+    // Unknown, not paired, and paired with another key: all the same to a stranger.
+    let site = state.sites.get(id, look_up).await?.ok_or_else(invalid)?;
+    let key = &site.paired.as_ref().ok_or_else(invalid)?.key;
+    unverified.verify(key, &state.bridge, state.ambient.now().secs()).map_err(|error| refused(&error))?;
+    Ok(site)
+}
+
+fn refused(error: &TokenError) -> Problem {
+    tracing::info!(cause = error.cause(), "a site's proof was refused");
+    Problem::new(if error.may_be_the_clock() { Code::SiteProofExpired } else { Code::SiteProofInvalid })
+}

@@ -1,0 +1,39 @@
+//! The API for sites, `/wp/v1`.
+
+mod outcomes;
+mod pairings;
+mod redemptions;
+
+use actix_web::web;
+use gatepass_core::site::Policy;
+use serde::Serialize;
+use url::Url;
+
+/// Every route of the bridge.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.service(pairings::create).service(redemptions::create).service(outcomes::create);
+}
+
+/// What a site is told of its policy.
+#[derive(Serialize)]
+struct PolicyAnswer<'a> {
+    panel_url: &'a Option<Url>,
+    renew_url: &'a Option<Url>,
+    panel_start_url: &'a Option<Url>,
+    default_redirect: &'a Option<String>,
+    allowed_roles: &'a [String],
+    require_binding: bool,
+}
+
+impl<'a> From<&'a Policy> for PolicyAnswer<'a> {
+    fn from(policy: &'a Policy) -> Self {
+        Self {
+            panel_url: &policy.panel_url,
+            renew_url: &policy.renew_url,
+            panel_start_url: &policy.panel_start_url,
+            default_redirect: &policy.default_redirect,
+            allowed_roles: &policy.allowed_roles,
+            require_binding: policy.require_binding,
+        }
+    }
+}

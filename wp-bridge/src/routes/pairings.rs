@@ -1,0 +1,155 @@
+//! Pairing: a site shows the secret of its pairing string, answers the challenge, and gets the issuer's keys.
+
+use actix_web::{HttpResponse, post, web};
+use gatepass_core::SiteId;
+use gatepass_core::event::{Actor, Context, EventKind};
+use gatepass_core::pairing::{Pairing, PairingSecret, Proven};
+use gatepass_core::site::{Paired, Site, Versions};
+use gatepass_core::store::Entry;
+use gatepass_core::validate::FieldError;
+use gatepass_http::{Code, Json, Problem, RequestIdOf};
+use gatepass_keys::token::site::Unverified;
+use gatepass_keys::{Jwk, KeyId, VerificationKey};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::PolicyAnswer;
+use crate::BridgeState;
+use crate::challenge::ChallengeError;
+
+/// No `Debug`: it carries a secret.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPairing {
+    /// Which site the pairing string is for.
+    site_id: String,
+    /// The string's one-time secret.
+    secret: String,
+    /// The site's own address as WordPress knows it.
+    url: Url,
+    /// Where a browser takes its token; on the registered origin.
+    landing_url: Url,
+    /// The key that the site made for itself.
+    public_key: Jwk,
+    #[serde(default)]
+    versions: Versions,
+    /// A site proof signed by the key before, to pair again without the operator.
+    #[serde(default)]
+    replaces: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    site_id: SiteId,
+    issuer: &'a str,
+    bridge: &'a str,
+    key_set: KeySetAnswer,
+    policy: PolicyAnswer<'a>,
+}
+
+#[derive(Serialize)]
+struct KeySetAnswer {
+    version: u64,
+    keys: Vec<Jwk>,
+}
+
+#[post("/wp/v1/pairings")]
+pub(super) async fn create(
+    state: web::Data<BridgeState>,
+    RequestIdOf(request_id): RequestIdOf,
+    Json(body): Json<NewPairing>,
+) -> Result<HttpResponse, Problem> {
+    // Whoever lacks the secret learns nothing, not even whether there is such a site.
+    let unknown_code = || Problem::new(Code::PairingCodeInvalid);
+    let id: SiteId = body.site_id.parse().map_err(|_| unknown_code())?;
+    let secret: PairingSecret = body.secret.parse().map_err(|_| unknown_code())?;
+    let secret_hash = secret.hash();
+    if !state.store.pairing_code_holds(id, &secret_hash, state.ambient.now()).await? {
+        return Err(unknown_code());
+    }
+    let site = state.store.site(id).await?.ok_or_else(unknown_code)?;
+    let context = Context::new(request_id, Actor::Site);
+
+    if !site.origin.holds(&body.url) {
+        refuse(&state, id, "identity_conflict", &context).await?;
+        let detail = format!(
+            "the code is for {}, this site says it is {}; register this address, or correct the site's",
+            site.origin,
+            body.url.origin().ascii_serialization()
+        );
+        return Err(Problem::new(Code::SiteIdentityConflict).detail(detail));
+    }
+    let key = check(&body, &site)?;
+    if let Err(error) = state.challenger.ask(&body.landing_url, id, &key, state.ambient.rng()).await {
+        if let ChallengeError::NoRandomness(error) = error {
+            return Err(error.into());
+        }
+        let context = Context { note: Some(error.to_string()), ..context };
+        refuse(&state, id, "challenge_failed", &context).await?;
+        return Err(Problem::new(Code::PairingChallengeFailed).detail(error.to_string()));
+    }
+
+    let now = state.ambient.now();
+    let replaces = body.replaces.as_deref().and_then(|proof| old_key(&state, &site, proof));
+    let paired = Paired { key, landing_url: body.landing_url, paired_at: now, versions: body.versions };
+    let proven = Proven { secret_hash, replaces, paired };
+    match state.store.pair(id, &proven, now, &context).await? {
+        Pairing::Paired(site) => {
+            state.sites.forget(&id).await;
+            Ok(HttpResponse::Ok().json(Answer {
+                site_id: id,
+                issuer: &state.issuer,
+                bridge: &state.bridge,
+                key_set: KeySetAnswer { version: 1, keys: state.keys.to_jwks().keys },
+                policy: PolicyAnswer::from(&site.policy),
+            }))
+        }
+        Pairing::CodeInvalid | Pairing::SiteNotFound => Err(unknown_code()),
+        Pairing::ReplaceRequired => Err(Problem::new(Code::PairingReplaceRequired).detail(
+            "make the pairing code with replace (gatepass site pairing-code --replace) if this is meant to be",
+        )),
+    }
+}
+
+async fn refuse(
+    state: &BridgeState,
+    site: SiteId,
+    cause: &'static str,
+    context: &Context,
+) -> Result<(), Problem> {
+    let entry = Entry {
+        at: state.ambient.now(),
+        kind: EventKind::SitePairingRefused,
+        cause: Some(cause),
+        subject: None,
+        handoff_id: None,
+    };
+    Ok(state.store.append_event(site, &entry, context).await?)
+}
+
+fn check(body: &NewPairing, site: &Site) -> Result<VerificationKey, Problem> {
+    let mut errors = Vec::new();
+    if !site.origin.holds(&body.landing_url) || body.landing_url.fragment().is_some() {
+        let message = format!("expected an address on {}, without a fragment", site.origin);
+        errors.push(FieldError::new("landing_url", "off_site", message));
+    }
+    let Versions { plugin, wordpress, php } = &body.versions;
+    if [plugin, wordpress, php].into_iter().any(|text| text.len() > 64 || text.chars().any(char::is_control))
+    {
+        errors.push(FieldError::new("versions", "invalid", "a version is at most 64 characters"));
+    }
+    let key = VerificationKey::from_jwk(&body.public_key);
+    if let Err(error) = &key {
+        errors.push(FieldError::new("public_key", "invalid", error.to_string()));
+    }
+    Problem::check(errors)?;
+    key.map_err(|_| Problem::new(Code::Internal))
+}
+
+/// The site's key of before, if `proof` shows that it still has it.
+fn old_key(state: &BridgeState, site: &Site, unverified_proof: &str) -> Option<KeyId> {
+    let key = &site.paired.as_ref()?.key;
+    let unverified = Unverified::parse(unverified_proof).ok()?;
+    let verified = unverified.verify(key, &state.bridge, state.ambient.now().secs()).ok()?;
+    (verified.claims().site == site.id.to_string()).then(|| key.kid().clone())
+}

@@ -1,0 +1,123 @@
+//! Redemption: a site shows a token, and learns whether to let its bearer in.
+
+use std::net::IpAddr;
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, post, web};
+use gatepass_core::handoff::OnBehalf;
+use gatepass_core::member::{Member, Membership};
+use gatepass_core::redeem::{self, RedeemError, redeem};
+use gatepass_core::{Attempt, HandoffId, Subject};
+use gatepass_http::{Json, Problem};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::PolicyAnswer;
+use crate::BridgeState;
+use crate::error::from_redeem;
+use crate::extract::ProvenSite;
+
+/// No `Debug`: it carries a token.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Presented {
+    /// The token that the browser brought.
+    token: String,
+    /// The browser's attempt: 22 characters of base64url.
+    attempt: Attempt,
+    /// Hash of the cookie that the handoff may be bound to.
+    #[serde(default)]
+    binding: Option<String>,
+    /// The browser's address, for the trail.
+    client_ip: Option<IpAddr>,
+    /// The browser, for the trail.
+    #[serde(default)]
+    user_agent: String,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    handoff_id: HandoffId,
+    jti: Uuid,
+    subject: &'a Subject,
+    /// Whether this very attempt was answered before.
+    repeat: bool,
+    member: MemberAnswer<'a>,
+    membership: &'a Membership,
+    session: Session,
+    actor: &'a Option<OnBehalf>,
+    redirect_to: &'a Option<String>,
+    policy: PolicyAnswer<'a>,
+}
+
+#[derive(Serialize)]
+struct MemberAnswer<'a> {
+    revision: u64,
+    email: &'a str,
+    email_verified: bool,
+    username: Option<&'a str>,
+    display_name: &'a str,
+    first_name: &'a str,
+    last_name: &'a str,
+    locale: &'a str,
+    roles: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Session {
+    remember: bool,
+}
+
+impl<'a> From<&'a Member> for MemberAnswer<'a> {
+    fn from(member: &'a Member) -> Self {
+        let wanted = &member.wanted;
+        Self {
+            revision: member.revision,
+            email: &wanted.email,
+            email_verified: wanted.email_verified,
+            username: wanted.username.as_deref(),
+            display_name: &wanted.display_name,
+            first_name: &wanted.first_name,
+            last_name: &wanted.last_name,
+            locale: &wanted.locale,
+            roles: &wanted.roles,
+        }
+    }
+}
+
+#[post("/wp/v1/redemptions")]
+pub(super) async fn create(
+    state: web::Data<BridgeState>,
+    ProvenSite { site, mut context }: ProvenSite,
+    Json(body): Json<Presented>,
+) -> Result<HttpResponse, Problem> {
+    context.client_ip = body.client_ip;
+    context.user_agent = Some(body.user_agent.chars().filter(|c| !c.is_control()).take(300).collect());
+    let request = redeem::Request {
+        site: site.id,
+        unverified_token: &body.token,
+        attempt: body.attempt,
+        binding: body.binding,
+    };
+    let now = state.ambient.now();
+    let allowed = redeem(&*state.store, &state.keys, &state.issuer, request, now, &context).await.map_err(|error| {
+        if let RedeemError::Token(error) = &error {
+            tracing::info!(site = %site.id, request_id = %context.request_id, cause = error.cause(), "a token was refused");
+            state.tally.count(site.id, error.cause(), context.request_id.clone());
+        }
+        from_redeem(error, &site.policy)
+    })?;
+    let (member, details) = (allowed.redeemed.member(), allowed.redeemed.details());
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Answer {
+        handoff_id: allowed.redeemed.id(),
+        jti: allowed.redeemed.id().uuid(),
+        subject: &member.subject,
+        repeat: allowed.repeat,
+        member: MemberAnswer::from(member),
+        membership: &member.wanted.membership,
+        session: Session { remember: details.remember },
+        actor: &details.actor,
+        redirect_to: &details.redirect_to,
+        policy: PolicyAnswer::from(&site.policy),
+    }))
+}

@@ -1,0 +1,57 @@
+//! What the service has: made once, shared by all workers.
+
+use std::sync::Arc;
+
+use gatepass_core::site::Site;
+use gatepass_core::{SiteId, Store};
+use gatepass_http::Ambient;
+use gatepass_http::cache::ShortMemory;
+use gatepass_keys::KeySet;
+use url::Url;
+
+use crate::challenge::Challenger;
+use crate::tally::Tally;
+
+/// The state of the bridge.
+#[derive(Debug)]
+pub struct BridgeState {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) ambient: Ambient,
+    pub(crate) keys: KeySet,
+    pub(crate) issuer: String,
+    /// This bridge's own address, which is the audience of the sites' proofs.
+    pub(crate) bridge: String,
+    pub(crate) challenger: Challenger,
+    pub(crate) sites: ShortMemory<SiteId, Arc<Site>>,
+    pub(crate) tally: Tally,
+}
+
+impl BridgeState {
+    /// From its parts.
+    ///
+    /// # Errors
+    /// When the machine's certificates cannot be read, which calling sites over HTTPS needs.
+    pub fn new(
+        store: Arc<dyn Store>,
+        ambient: Ambient,
+        keys: KeySet,
+        issuer: String,
+        bridge_url: &Url,
+    ) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            store,
+            ambient,
+            keys,
+            issuer,
+            bridge: bridge_url.as_str().trim_end_matches('/').to_owned(),
+            challenger: Challenger::new()?,
+            sites: ShortMemory::new(10_000),
+            tally: Tally::default(),
+        })
+    }
+
+    /// Writes the refusals that were only counted into the trail. To be called every minute, and before the end.
+    pub async fn flush_tally(&self) {
+        self.tally.flush(&*self.store, self.ambient.now()).await;
+    }
+}
