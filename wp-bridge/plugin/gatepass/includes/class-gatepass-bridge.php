@@ -1,0 +1,152 @@
+<?php
+/**
+ * The bridge, spoken to over HTTP.
+ *
+ * @package Gatepass
+ */
+
+/**
+ * Calls of the WordPress API. It asks once: a lost answer is never asked for again by itself,
+ * because only the browser may decide to repeat its attempt. The one exception is a proof that was
+ * refused for our clock's sake, before the bridge looked at anything else.
+ */
+final class Gatepass_Bridge {
+
+	const REDEEM_SECONDS  = 8;
+	const REPORT_SECONDS  = 3;
+	const PAIRING_SECONDS = 25;
+
+	/**
+	 * Longest answer that is read, in bytes.
+	 */
+	const MAX_ANSWER = 262144;
+
+	/**
+	 * Settings; they know the bridge's clock.
+	 *
+	 * @var Gatepass_Store
+	 */
+	private $store;
+
+	/**
+	 * Constructor.
+	 *
+	 * @param Gatepass_Store $store Settings.
+	 */
+	public function __construct( Gatepass_Store $store ) {
+		$this->store = $store;
+	}
+
+	/**
+	 * Pairs. The bridge fetches our challenge during this call.
+	 *
+	 * @param string              $bridge Base URL of the bridge.
+	 * @param array<string,mixed> $body   What we say of ourselves.
+	 * @return Gatepass_Answer
+	 */
+	public function pair( string $bridge, array $body ): Gatepass_Answer {
+		return $this->send( rtrim( $bridge, '/' ) . '/wp/v1/pairings', $body, array(), self::PAIRING_SECONDS );
+	}
+
+	/**
+	 * Redeems a handoff.
+	 *
+	 * @param Gatepass_Connection $connection Which bridge.
+	 * @param array<string,mixed> $body       Token, attempt, address and name of the browser.
+	 * @param string              $request_id The reference, for the audit trail.
+	 * @return Gatepass_Answer
+	 */
+	public function redeem( Gatepass_Connection $connection, array $body, string $request_id ): Gatepass_Answer {
+		return $this->send_proven( $connection, '/wp/v1/redemptions', $body, $request_id, self::REDEEM_SECONDS );
+	}
+
+	/**
+	 * Reports what became of a redeemed handoff. Nobody waits for the answer.
+	 *
+	 * @param Gatepass_Connection $connection Which bridge.
+	 * @param string              $handoff_id Which handoff.
+	 * @param array<string,mixed> $outcome    What became of it.
+	 * @param string              $request_id The reference.
+	 * @return Gatepass_Answer
+	 */
+	public function report( Gatepass_Connection $connection, string $handoff_id, array $outcome, string $request_id ): Gatepass_Answer {
+		$path = '/wp/v1/redemptions/' . rawurlencode( $handoff_id ) . '/outcome';
+		return $this->send_proven( $connection, $path, $outcome, $request_id, self::REPORT_SECONDS );
+	}
+
+	/**
+	 * Whether we may speak to a bridge at all.
+	 *
+	 * @param string $url Base URL of the bridge.
+	 * @return bool False for plain HTTP to anywhere but this machine.
+	 */
+	public static function is_safe( string $url ): bool {
+		$origin = Gatepass_Origin::of( $url );
+		return null !== $origin
+			&& ( 0 === strpos( $origin, 'https://' )
+				|| apply_filters( Gatepass_Names::FILTER_ALLOW_PLAIN_HTTP, Gatepass_Origin::is_loopback( $url ), $url ) );
+	}
+
+	/**
+	 * Sends with our proof; once more with the bridge's own time if our clock was the trouble.
+	 *
+	 * @param Gatepass_Connection $connection Which bridge.
+	 * @param string              $path       Path below the bridge's URL.
+	 * @param array<string,mixed> $body       JSON members. The same both times, attempt included.
+	 * @param string              $request_id The reference.
+	 * @param int                 $seconds    Patience.
+	 * @return Gatepass_Answer
+	 */
+	private function send_proven( Gatepass_Connection $connection, string $path, array $body, string $request_id, int $seconds ): Gatepass_Answer {
+		$send = function () use ( $connection, $path, $body, $request_id, $seconds ): Gatepass_Answer {
+			$proof = $connection->site_key()->proof( $connection->site_id(), $connection->bridge(), $this->store->bridge_time() );
+			return $this->send(
+				rtrim( $connection->bridge(), '/' ) . $path,
+				$body,
+				array(
+					'Authorization' => 'Bearer ' . $proof,
+					'X-Request-Id'  => $request_id,
+				),
+				$seconds
+			);
+		};
+
+		$answer = $send();
+		if ( 401 === $answer->status() && 'site_proof_expired' === $answer->code() && null !== $answer->date() ) {
+			$this->store->learn_bridge_time( $answer->date() );
+			$answer = $send();
+		}
+		return $answer;
+	}
+
+	/**
+	 * Sends one request.
+	 *
+	 * @param string               $url     Where to.
+	 * @param array<string,mixed>  $body    JSON members.
+	 * @param array<string,string> $headers Headers.
+	 * @param int                  $seconds Patience.
+	 * @return Gatepass_Answer
+	 */
+	private function send( string $url, array $body, array $headers, int $seconds ): Gatepass_Answer {
+		if ( ! self::is_safe( $url ) ) {
+			return Gatepass_Answer::none( 'bridge_not_https' );
+		}
+		$response = wp_remote_post(
+			$url,
+			array(
+				'timeout'             => $seconds,
+				'redirection'         => 0,
+				'sslverify'           => true,
+				'limit_response_size' => self::MAX_ANSWER,
+				'user-agent'          => 'Gatepass-WordPress/' . GATEPASS_VERSION,
+				'headers'             => $headers + array(
+					'Content-Type' => 'application/json',
+					'Accept'       => 'application/json, application/problem+json',
+				),
+				'body'                => (string) wp_json_encode( $body ),
+			)
+		);
+		return is_wp_error( $response ) ? Gatepass_Answer::none( (string) $response->get_error_code(), $response->get_error_message() ) : Gatepass_Answer::from_response( $response );
+	}
+}

@@ -1,0 +1,133 @@
+<?php
+/**
+ * `wp gatepass …`
+ *
+ * @package Gatepass
+ */
+
+/**
+ * Pairs this site with Gatepass, and shows or switches the connection.
+ */
+final class Gatepass_CLI {
+
+	/**
+	 * Settings.
+	 *
+	 * @var Gatepass_Store
+	 */
+	private $store;
+
+	/**
+	 * Pairing.
+	 *
+	 * @var Gatepass_Pairing
+	 */
+	private $pairing;
+
+	/**
+	 * Constructor.
+	 *
+	 * @param Gatepass_Store   $store   Settings.
+	 * @param Gatepass_Pairing $pairing Pairing.
+	 */
+	public function __construct( Gatepass_Store $store, Gatepass_Pairing $pairing ) {
+		$this->store   = $store;
+		$this->pairing = $pairing;
+	}
+
+	/**
+	 * Pairs this site. The web server has to be running: the bridge asks it back.
+	 *
+	 * ## OPTIONS
+	 *
+	 * <code>
+	 * : The pairing code (gp_pair_…), or "-" to read it from standard input.
+	 *
+	 * ## EXAMPLES
+	 *
+	 *     gatepass site add https://example.com | wp gatepass pair -
+	 *
+	 * @param string[] $args Positional arguments.
+	 */
+	public function pair( array $args ): void {
+		$code = '-' === $args[0] ? (string) stream_get_contents( STDIN ) : $args[0];
+		try {
+			$connection = $this->pairing->pair( $code );
+		} catch ( Gatepass_Pairing_Failed $failure ) {
+			WP_CLI::error( $failure->getMessage() );
+			return;
+		}
+		WP_CLI::success( sprintf( 'Paired with %s as %s.', $connection->issuer(), $connection->site_id() ) );
+	}
+
+	/**
+	 * Shows the connection.
+	 *
+	 * ## OPTIONS
+	 *
+	 * [--format=<format>]
+	 * : table, json or yaml.
+	 * ---
+	 * default: table
+	 * options:
+	 *   - table
+	 *   - json
+	 *   - yaml
+	 * ---
+	 *
+	 * @param string[]             $args    Positional arguments.
+	 * @param array<string,string> $options Options.
+	 */
+	public function status( array $args, array $options ): void {
+		$connection = $this->store->connection();
+		$status     = array(
+			'paired'         => null !== $connection,
+			'enabled'        => $this->store->is_enabled(),
+			'issuer'         => null === $connection ? null : $connection->issuer(),
+			'bridge'         => null === $connection ? null : $connection->bridge(),
+			'site_id'        => null === $connection ? null : $connection->site_id(),
+			'paired_at'      => null === $connection ? null : gmdate( 'Y-m-d\TH:i:s\Z', $connection->paired_at() ),
+			'login_endpoint' => Gatepass_Endpoint::url(),
+			'allowed_roles'  => Gatepass_Roles::of_this_site( $this->store->ticked_roles() )->allowed(),
+		);
+		if ( 'table' !== $options['format'] ) {
+			WP_CLI::print_value( $status, $options );
+			return;
+		}
+		$rows = array();
+		foreach ( $status as $name => $value ) {
+			if ( is_bool( $value ) ) {
+				$value = $value ? 'yes' : 'no';
+			}
+			$rows[] = array(
+				'name'  => $name,
+				'value' => is_array( $value ) ? implode( ', ', $value ) : (string) $value,
+			);
+		}
+		WP_CLI\Utils\format_items( 'table', $rows, array( 'name', 'value' ) );
+	}
+
+	/**
+	 * Switches signing in by button on.
+	 */
+	public function on(): void {
+		$this->store->set_enabled( true );
+		WP_CLI::success( 'Signing in by button is switched on.' );
+	}
+
+	/**
+	 * Switches signing in by button off. Passwords go on working.
+	 */
+	public function off(): void {
+		$this->store->set_enabled( false );
+		WP_CLI::success( 'Signing in by button is switched off.' );
+	}
+
+	/**
+	 * Forgets the connection and this site's key. Accounts stay.
+	 */
+	public function unpair(): void {
+		$this->pairing->unpair();
+		WP_CLI::success( 'Unpaired.' );
+	}
+}

@@ -1,0 +1,141 @@
+<?php
+/**
+ * The handoff token as far as WordPress judges it.
+ *
+ * @package Gatepass
+ */
+
+/**
+ * A handoff token whose shape, type and audience are right, and whose signature holds under the
+ * pinned keys. The one exception is a key id that is not pinned: after a rotation the bridge knows
+ * keys which this site has yet to learn, so it decides.
+ *
+ * Time is not judged here. A WordPress's clock is often wrong, and the bridge's is the one that counts.
+ */
+final class Gatepass_Handoff {
+
+	/**
+	 * Longer tokens are refused unread.
+	 */
+	const MAX_BYTES = 2048;
+
+	/**
+	 * The media type in the header, which keeps our other tokens from being taken for this one.
+	 */
+	const TYPE = 'gatepass-handoff+jwt';
+
+	/**
+	 * The token itself.
+	 *
+	 * @var string
+	 */
+	private $token;
+
+	/**
+	 * Claims that are compared with the bridge's answer.
+	 *
+	 * @var array{jti:string,sub:string,aud:string}
+	 */
+	private $claims;
+
+	/**
+	 * Constructor.
+	 *
+	 * @param string                                  $token  Compact JWS.
+	 * @param array{jti:string,sub:string,aud:string} $claims Claims.
+	 */
+	private function __construct( string $token, array $claims ) {
+		$this->token  = $token;
+		$this->claims = $claims;
+	}
+
+	/**
+	 * Checks a token that came with a browser.
+	 *
+	 * @param string           $unverified_token What was posted.
+	 * @param Gatepass_Key_Set $keys             The pinned keys.
+	 * @param string           $site_id          Our own id, the only audience we accept.
+	 * @return self|null Null for everything that is wrong: the customer is told no more than that.
+	 */
+	public static function verify( string $unverified_token, Gatepass_Key_Set $keys, string $site_id ): ?self {
+		if ( strlen( $unverified_token ) > self::MAX_BYTES ) {
+			return null;
+		}
+		$parts = explode( '.', $unverified_token );
+		if ( 3 !== count( $parts ) ) {
+			return null;
+		}
+		$unverified_header = Gatepass_Json::object( (string) Gatepass_Base64url::decode( $parts[0] ) );
+		$unverified_claims = Gatepass_Json::object( (string) Gatepass_Base64url::decode( $parts[1] ) );
+		$signature         = Gatepass_Base64url::decode( $parts[2] );
+		if ( null === $unverified_header || null === $unverified_claims || null === $signature
+			|| SODIUM_CRYPTO_SIGN_BYTES !== strlen( $signature ) ) {
+			return null;
+		}
+
+		// RFC 9864 calls the same algorithm by its full name. `crit` would name extensions, and we have none.
+		if ( ! in_array( $unverified_header['alg'] ?? null, array( 'EdDSA', 'Ed25519' ), true )
+			|| self::TYPE !== ( $unverified_header['typ'] ?? null )
+			|| array_key_exists( 'crit', $unverified_header ) ) {
+			return null;
+		}
+		$kid = $unverified_header['kid'] ?? null;
+		if ( ! is_string( $kid ) || 1 !== preg_match( '/\A[A-Za-z0-9_-]{43}\z/', $kid ) ) {
+			return null;
+		}
+		$public_key = $keys->find( $kid );
+		if ( null !== $public_key
+			&& ! sodium_crypto_sign_verify_detached( $signature, $parts[0] . '.' . $parts[1], $public_key ) ) {
+			return null;
+		}
+
+		$claims = $unverified_claims;
+		if ( ! is_string( $claims['aud'] ?? null ) || ! hash_equals( $site_id, $claims['aud'] )
+			|| ! is_string( $claims['iss'] ?? null ) || '' === $claims['iss']
+			|| ! is_string( $claims['jti'] ?? null ) || 1 !== preg_match( '/\A[A-Za-z0-9_-]{1,64}\z/', $claims['jti'] )
+			|| ! is_string( $claims['sub'] ?? null ) || ! self::is_subject( $claims['sub'] )
+			|| ! is_int( $claims['iat'] ?? null ) || ! is_int( $claims['exp'] ?? null )
+			|| $claims['exp'] <= $claims['iat'] ) {
+			return null;
+		}
+		return new self(
+			$unverified_token,
+			array(
+				'jti' => $claims['jti'],
+				'sub' => $claims['sub'],
+				'aud' => $claims['aud'],
+			)
+		);
+	}
+
+	/**
+	 * Whether a text can be a subject, the panel's own id of its customer.
+	 *
+	 * @param string $text Any text.
+	 * @return bool
+	 */
+	public static function is_subject( string $text ): bool {
+		return 1 === preg_match( '/\A[A-Za-z0-9._:@-]{1,128}\z/', $text );
+	}
+
+	/**
+	 * The token, for the bridge's eyes only.
+	 *
+	 * @return string
+	 */
+	public function token(): string {
+		return $this->token;
+	}
+
+	/**
+	 * Whether the bridge's answer is about this very token. A redemption does not name its
+	 * audience; that it is ours was checked above.
+	 *
+	 * @param string $jti     The answer's token id.
+	 * @param string $subject The answer's subject.
+	 * @return bool
+	 */
+	public function is( string $jti, string $subject ): bool {
+		return hash_equals( $this->claims['jti'], $jti ) && hash_equals( $this->claims['sub'], $subject );
+	}
+}

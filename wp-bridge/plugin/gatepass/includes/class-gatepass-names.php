@@ -1,0 +1,71 @@
+<?php
+/**
+ * Every name this plugin leaves in, or gives to, a WordPress: options, user meta, hooks, actions.
+ *
+ * @package Gatepass
+ */
+
+/**
+ * The one list of names. Nothing else in the plugin spells one out; uninstall.php removes what
+ * is stored under them.
+ */
+final class Gatepass_Names {
+
+	/*
+	 * Options, one set a blog, none of them autoloaded.
+	 */
+
+	/** What pairing gave us: site id, issuer, bridge, pinned keys, policy and our private key. */
+	const OPTION_CONNECTION = 'gatepass_connection';
+	/** The key pair of a pairing in progress, so that the challenge can be answered. */
+	const OPTION_PENDING = 'gatepass_pending_pairing';
+	/** The owner's off switch: '1' or '0'. */
+	const OPTION_ENABLED = 'gatepass_enabled';
+	/** Roles the owner lets Gatepass give. */
+	const OPTION_ROLES = 'gatepass_allowed_roles';
+	/** Seconds this machine's clock is behind the bridge's. */
+	const OPTION_CLOCK_OFFSET = 'gatepass_clock_offset';
+	/** Beginning of the name of a lock's row, which lives for seconds. */
+	const OPTION_LOCK_PREFIX = 'gatepass_lock_';
+
+	/*
+	 * User meta.
+	 */
+
+	/** Followed by 32 hex digits: who this user is to which panel. The value says it in words. */
+	const META_IDENTITY_PREFIX = 'gatepass_identity_';
+	/** Attempts whose sign-in is complete, for two minutes: hash => time. */
+	const META_ATTEMPTS = 'gatepass_attempts';
+	/** Key of our data inside a WordPress session. */
+	const SESSION_DATA = 'gatepass';
+
+	/*
+	 * Actions of wp-admin/admin-post.php.
+	 */
+
+	const ACTION_LOGIN     = 'gatepass';
+	const ACTION_CHALLENGE = 'gatepass_challenge';
+	const ACTION_SETTINGS  = 'gatepass_settings';
+
+	/*
+	 * Pages, nonces, tests.
+	 */
+
+	const SETTINGS_PAGE      = 'gatepass';
+	const SETTINGS_NONCE     = 'gatepass_settings';
+	const HEALTH_PAIRING     = 'gatepass_pairing';
+	const HEALTH_ENDPOINT    = 'gatepass_endpoint';
+	const CLI_COMMAND        = 'gatepass';
+	const TRANSIENT_SETTINGS = 'settings_errors';
+
+	/*
+	 * Filters that others may use.
+	 */
+
+	/** Capabilities (string[]) that make nobody privileged, beside those of the allowed roles. */
+	const FILTER_HARMLESS_CAPABILITIES = 'gatepass_harmless_capabilities';
+	/** The browser's address (string) as told to the bridge; default REMOTE_ADDR. */
+	const FILTER_CLIENT_IP = 'gatepass_client_ip';
+	/** Whether a bridge (second argument: its URL) may be spoken to without HTTPS; default: loopback only. */
+	const FILTER_ALLOW_PLAIN_HTTP = 'gatepass_allow_plain_http';
+}

@@ -1,0 +1,51 @@
+<?php
+/**
+ * Web origins (RFC 6454): scheme, host and port.
+ *
+ * @package Gatepass
+ */
+
+/**
+ * Origins as browsers write them in an Origin header.
+ */
+final class Gatepass_Origin {
+
+	/**
+	 * The origin of an http or https URL.
+	 *
+	 * @param string $url Absolute URL.
+	 * @return string|null As a browser serialises it: lower case, no default port. Null if there is none.
+	 */
+	public static function of( string $url ): ?string {
+		// A browser reads a backslash as a slash and drops control characters; PHP does neither.
+		if ( 1 === preg_match( '/[\x00-\x20\x7f\\\\]/', $url ) ) {
+			return null;
+		}
+		// phpcs:ignore WordPress.WP.AlternativeFunctions.parse_url_parse_url -- WordPress's wrapper mends what we refuse.
+		$parts = parse_url( $url );
+		if ( ! is_array( $parts ) || empty( $parts['host'] ) || isset( $parts['user'] ) || isset( $parts['pass'] ) ) {
+			return null;
+		}
+		$scheme = strtolower( $parts['scheme'] ?? '' );
+		$host   = strtolower( $parts['host'] );
+		if ( ! in_array( $scheme, array( 'http', 'https' ), true )
+			|| 1 !== preg_match( '/\A(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])\z/', $host ) ) {
+			return null;
+		}
+		$port    = $parts['port'] ?? null;
+		$default = 'https' === $scheme ? 443 : 80;
+		return $scheme . '://' . $host . ( null === $port || $default === $port ? '' : ':' . $port );
+	}
+
+	/**
+	 * Whether a URL leads to this very machine, where plain HTTP harms nobody.
+	 *
+	 * @param string $url Absolute URL.
+	 * @return bool
+	 */
+	public static function is_loopback( string $url ): bool {
+		// phpcs:ignore WordPress.WP.AlternativeFunctions.parse_url_parse_url -- As above.
+		$host = strtolower( (string) parse_url( $url, PHP_URL_HOST ) );
+		return 'localhost' === $host || '[::1]' === $host || 1 === preg_match( '/\A127(?:\.\d{1,3}){3}\z/', $host );
+	}
+}

@@ -1,0 +1,145 @@
+<?php
+/**
+ * Pairing this WordPress with a bridge.
+ *
+ * @package Gatepass
+ */
+
+/**
+ * Pairs, and undoes it. The settings page and WP-CLI both come here.
+ */
+final class Gatepass_Pairing {
+
+	/**
+	 * Settings.
+	 *
+	 * @var Gatepass_Store
+	 */
+	private $store;
+
+	/**
+	 * The bridge.
+	 *
+	 * @var Gatepass_Bridge
+	 */
+	private $bridge;
+
+	/**
+	 * Constructor.
+	 *
+	 * @param Gatepass_Store  $store  Settings.
+	 * @param Gatepass_Bridge $bridge The bridge.
+	 */
+	public function __construct( Gatepass_Store $store, Gatepass_Bridge $bridge ) {
+		$this->store  = $store;
+		$this->bridge = $bridge;
+	}
+
+	/**
+	 * Pairs by what the owner pasted. What was there before stays until the new pairing stands.
+	 *
+	 * @param string $pasted The pairing code.
+	 * @return Gatepass_Connection
+	 * @throws Gatepass_Pairing_Failed With a message for the owner.
+	 */
+	public function pair( string $pasted ): Gatepass_Connection {
+		$code = Gatepass_Pairing_String::parse( $pasted );
+		if ( null === $code ) {
+			throw Gatepass_Pairing_Failed::because( 'code_unreadable' );
+		}
+		if ( ! Gatepass_Bridge::is_safe( $code->bridge() ) ) {
+			throw Gatepass_Pairing_Failed::because( 'bridge_not_https', $code->bridge() );
+		}
+
+		$key = Gatepass_Site_Key::generate();
+		$this->store->begin_pairing( $code->site_id(), $key );
+		try {
+			$answer = $this->bridge->pair( $code->bridge(), $this->body( $code, $key ) );
+		} finally {
+			$this->store->end_pairing();
+		}
+		if ( 200 !== $answer->status() ) {
+			throw Gatepass_Pairing_Failed::because( '' === $answer->code() ? 'bridge_answered' : $answer->code(), $code->bridge(), $answer->status(), $answer->detail() );
+		}
+		$connection = $this->read( $answer->members(), $code, $key );
+		$this->store->forget_connection();
+		$this->store->save_connection( $connection );
+		return $connection;
+	}
+
+	/**
+	 * Forgets the connection. Users and their identities stay, so that pairing again finds them.
+	 */
+	public function unpair(): void {
+		$this->store->forget_connection();
+		$this->store->end_pairing();
+	}
+
+	/**
+	 * What we say of ourselves.
+	 *
+	 * @param Gatepass_Pairing_String $code The pairing code.
+	 * @param Gatepass_Site_Key       $key  Our new key.
+	 * @return array<string,mixed>
+	 */
+	private function body( Gatepass_Pairing_String $code, Gatepass_Site_Key $key ): array {
+		$body = array(
+			'site_id'     => $code->site_id(),
+			'secret'      => $code->secret(),
+			'url'         => (string) Gatepass_Origin::of( home_url() ),
+			'landing_url' => Gatepass_Endpoint::url(),
+			'public_key'  => array(
+				'kty' => 'OKP',
+				'crv' => 'Ed25519',
+				'x'   => $key->public_x(),
+			),
+			'versions'    => array(
+				'plugin'    => GATEPASS_VERSION,
+				'wordpress' => get_bloginfo( 'version' ),
+				'php'       => PHP_VERSION,
+			),
+		);
+
+		// Paired as this site before: the old key vouches for the new one.
+		$old = $this->store->connection();
+		if ( null !== $old && $old->site_id() === $code->site_id() ) {
+			$body['replaces'] = $old->site_key()->proof( $old->site_id(), $code->bridge(), $this->store->bridge_time() );
+		}
+		return $body;
+	}
+
+	/**
+	 * Reads the bridge's answer and compares it with the pairing code: keys that the code did not
+	 * promise are nobody's keys.
+	 *
+	 * @param array<string,mixed>     $answer The answer's members.
+	 * @param Gatepass_Pairing_String $code   The pairing code.
+	 * @param Gatepass_Site_Key       $key    Our new key.
+	 * @return Gatepass_Connection
+	 * @throws Gatepass_Pairing_Failed If it does not fit.
+	 */
+	private function read( array $answer, Gatepass_Pairing_String $code, Gatepass_Site_Key $key ): Gatepass_Connection {
+		$key_set = is_array( $answer['key_set'] ?? null ) ? $answer['key_set'] : array();
+		$keys    = Gatepass_Key_Set::from_jwks( $key_set['keys'] ?? null );
+		$issuer  = $answer['issuer'] ?? null;
+		$bridge  = $answer['bridge'] ?? null;
+		if ( null === $keys || ! hash_equals( $code->keys_fingerprint(), $keys->fingerprint() ) ) {
+			throw Gatepass_Pairing_Failed::because( 'keys_differ', $code->bridge() );
+		}
+		if ( ( $answer['site_id'] ?? null ) !== $code->site_id()
+			|| ! is_string( $issuer ) || null === Gatepass_Origin::of( $issuer )
+			|| ! is_string( $bridge ) || ! Gatepass_Bridge::is_safe( $bridge ) ) {
+			throw Gatepass_Pairing_Failed::because( 'bridge_answered', $code->bridge(), 200 );
+		}
+		return new Gatepass_Connection(
+			$code->site_id(),
+			$issuer,
+			$bridge,
+			$keys,
+			is_int( $key_set['version'] ?? null ) ? $key_set['version'] : 1,
+			new Gatepass_Policy( $answer['policy'] ?? null ),
+			$key,
+			time()
+		);
+	}
+}

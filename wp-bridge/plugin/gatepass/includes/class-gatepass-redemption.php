@@ -1,0 +1,132 @@
+<?php
+/**
+ * The bridge's yes.
+ *
+ * @package Gatepass
+ */
+
+/**
+ * A redemption: the bridge has spent this handoff, for this attempt, and says who it is for.
+ */
+final class Gatepass_Redemption {
+
+	/**
+	 * Checked members of the answer.
+	 *
+	 * @var array<string,mixed>
+	 */
+	private $members;
+
+	/**
+	 * Constructor.
+	 *
+	 * @param array<string,mixed> $members Checked members.
+	 */
+	private function __construct( array $members ) {
+		$this->members = $members;
+	}
+
+	/**
+	 * Reads the answer, and whether it is the answer to our question.
+	 *
+	 * @param array<string,mixed> $answer  Decoded JSON.
+	 * @param Gatepass_Handoff    $handoff The token that was asked about.
+	 * @return self|null Null if the answer is malformed or about another token.
+	 */
+	public static function from_answer( array $answer, Gatepass_Handoff $handoff ): ?self {
+		$member = $answer['member'] ?? null;
+		foreach ( array( 'handoff_id', 'jti', 'subject' ) as $name ) {
+			if ( ! is_string( $answer[ $name ] ?? null ) ) {
+				return null;
+			}
+		}
+		if ( ! $handoff->is( $answer['jti'], $answer['subject'] )
+			|| 1 !== preg_match( '/\Aho_[a-z2-7]{26}\z/', $answer['handoff_id'] )
+			|| ! is_array( $member ) || ! is_string( $member['email'] ?? null ) ) {
+			return null;
+		}
+		$text = static function ( $value ): string {
+			return is_string( $value ) ? $value : '';
+		};
+		return new self(
+			array(
+				'handoff_id'   => $answer['handoff_id'],
+				'subject'      => $answer['subject'],
+				'email'        => $member['email'],
+				'username'     => $text( $member['username'] ?? '' ),
+				'display_name' => $text( $member['display_name'] ?? '' ),
+				'first_name'   => $text( $member['first_name'] ?? '' ),
+				'last_name'    => $text( $member['last_name'] ?? '' ),
+				'locale'       => $text( $member['locale'] ?? '' ),
+				'roles'        => array_values( array_filter( is_array( $member['roles'] ?? null ) ? $member['roles'] : array(), 'is_string' ) ),
+				'remember'     => true === ( $answer['session']['remember'] ?? null ),
+				'redirect_to'  => is_string( $answer['redirect_to'] ?? null ) ? $answer['redirect_to'] : null,
+				'policy'       => isset( $answer['policy'] ) && is_array( $answer['policy'] ) ? new Gatepass_Policy( $answer['policy'] ) : null,
+			)
+		);
+	}
+
+	/**
+	 * Id of the handoff, for the outcome report and the session.
+	 *
+	 * @return string
+	 */
+	public function handoff_id(): string {
+		return $this->members['handoff_id'];
+	}
+
+	/**
+	 * The panel's id of its customer.
+	 *
+	 * @return string
+	 */
+	public function subject(): string {
+		return $this->members['subject'];
+	}
+
+	/**
+	 * A text of the member: email, username, display_name, first_name, last_name or locale.
+	 *
+	 * @param string $name Which.
+	 * @return string Empty if the panel gave none.
+	 */
+	public function member( string $name ): string {
+		return $this->members[ $name ];
+	}
+
+	/**
+	 * Roles wanted by the panel.
+	 *
+	 * @return string[]
+	 */
+	public function roles(): array {
+		return $this->members['roles'];
+	}
+
+	/**
+	 * Whether the session is to outlive the browser.
+	 *
+	 * @return bool
+	 */
+	public function remember(): bool {
+		return $this->members['remember'];
+	}
+
+	/**
+	 * Where the panel wants the customer to land. To be checked by Gatepass_Redirects.
+	 *
+	 * @return string|null
+	 */
+	public function redirect_to(): ?string {
+		return $this->members['redirect_to'];
+	}
+
+	/**
+	 * The policy of now, if the answer has one.
+	 *
+	 * @return Gatepass_Policy|null
+	 */
+	public function policy(): ?Gatepass_Policy {
+		return $this->members['policy'];
+	}
+}

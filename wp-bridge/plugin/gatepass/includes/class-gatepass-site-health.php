@@ -1,0 +1,163 @@
+<?php
+/**
+ * Tools → Site Health.
+ *
+ * @package Gatepass
+ */
+
+/**
+ * Two tests: is the site paired, and does a POST reach the login endpoint?
+ */
+final class Gatepass_Site_Health {
+
+	/**
+	 * Settings.
+	 *
+	 * @var Gatepass_Store
+	 */
+	private $store;
+
+	/**
+	 * Constructor.
+	 *
+	 * @param Gatepass_Store $store Settings.
+	 */
+	public function __construct( Gatepass_Store $store ) {
+		$this->store = $store;
+	}
+
+	/**
+	 * Hooks.
+	 */
+	public function register(): void {
+		add_filter( 'site_status_tests', array( $this, 'add_tests' ) );
+		add_action( 'wp_ajax_health-check-' . str_replace( '_', '-', Gatepass_Names::HEALTH_ENDPOINT ), array( $this, 'answer_endpoint_test' ) );
+	}
+
+	/**
+	 * Adds the tests. The second speaks to the site itself, so it must not hold up the page.
+	 *
+	 * @param array<string,array<string,array<string,mixed>>> $tests Tests that are there.
+	 * @return array<string,array<string,array<string,mixed>>>
+	 */
+	public function add_tests( $tests ): array {
+		$tests['direct'][ Gatepass_Names::HEALTH_PAIRING ] = array(
+			'label' => __( 'Gatepass pairing', 'gatepass' ),
+			'test'  => array( $this, 'test_pairing' ),
+		);
+		if ( null !== $this->store->connection() ) {
+			$tests['async'][ Gatepass_Names::HEALTH_ENDPOINT ] = array(
+				'label'             => __( 'Gatepass login endpoint', 'gatepass' ),
+				'test'              => Gatepass_Names::HEALTH_ENDPOINT,
+				'async_direct_test' => array( $this, 'test_endpoint' ),
+			);
+		}
+		return $tests;
+	}
+
+	/**
+	 * Is the site paired?
+	 *
+	 * @return array<string,mixed>
+	 */
+	public function test_pairing(): array {
+		if ( null === $this->store->connection() ) {
+			return $this->result(
+				Gatepass_Names::HEALTH_PAIRING,
+				'recommended',
+				__( 'Gatepass is not paired', 'gatepass' ),
+				__( 'The plugin is active, but nobody can sign in by button until you paste a pairing code.', 'gatepass' )
+			);
+		}
+		if ( ! $this->store->is_enabled() ) {
+			return $this->result(
+				Gatepass_Names::HEALTH_PAIRING,
+				'recommended',
+				__( 'Signing in by button is switched off', 'gatepass' ),
+				__( 'The site is paired with a panel, but you have switched the button off.', 'gatepass' )
+			);
+		}
+		return $this->result(
+			Gatepass_Names::HEALTH_PAIRING,
+			'good',
+			__( 'Gatepass is paired', 'gatepass' ),
+			__( 'Customers can sign in from their panel.', 'gatepass' )
+		);
+	}
+
+	/**
+	 * Does a POST reach the endpoint? One without a token is refused by our own page, which names itself.
+	 *
+	 * @return array<string,mixed>
+	 */
+	public function test_endpoint(): array {
+		$url      = Gatepass_Endpoint::url();
+		$response = wp_remote_post(
+			$url,
+			array(
+				'timeout'     => 10,
+				'redirection' => 0,
+				'sslverify'   => apply_filters( 'https_local_ssl_verify', false ), // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- WordPress's own.
+				'headers'     => array( 'Origin' => (string) Gatepass_Origin::of( $url ) ),
+			)
+		);
+		if ( ! is_wp_error( $response ) && '' !== (string) wp_remote_retrieve_header( $response, 'x-gatepass-page' ) ) {
+			return $this->result(
+				Gatepass_Names::HEALTH_ENDPOINT,
+				'good',
+				__( 'The login endpoint of Gatepass answers', 'gatepass' ),
+				__( 'A form posted to the login endpoint reaches the plugin.', 'gatepass' )
+			);
+		}
+		$seen = is_wp_error( $response )
+			? $response->get_error_message()
+			/* translators: %d: HTTP status. */
+			: sprintf( __( 'Something else answered with status %d.', 'gatepass' ), (int) wp_remote_retrieve_response_code( $response ) );
+		return $this->result(
+			Gatepass_Names::HEALTH_ENDPOINT,
+			'critical',
+			__( 'The login endpoint of Gatepass cannot be reached', 'gatepass' ),
+			/* translators: 1: URL, 2: what was seen. */
+			sprintf( __( 'A form posted to %1$s did not reach the plugin. A password in front of wp-admin, a cache or a firewall may be in the way. %2$s', 'gatepass' ), $url, $seen )
+		);
+	}
+
+	/**
+	 * Answers Site Health's script.
+	 */
+	public function answer_endpoint_test(): void {
+		check_ajax_referer( 'health-check-site-status' );
+		if ( ! current_user_can( 'view_site_health_checks' ) ) {
+			wp_send_json_error();
+		}
+		wp_send_json_success( $this->test_endpoint() );
+	}
+
+	/**
+	 * A result as Site Health wants it.
+	 *
+	 * @param string $test   Which test.
+	 * @param string $status good, recommended or critical.
+	 * @param string $label  What is said first.
+	 * @param string $text   What is said then.
+	 * @return array<string,mixed>
+	 */
+	private function result( string $test, string $status, string $label, string $text ): array {
+		$colours = array(
+			'good'        => 'green',
+			'recommended' => 'orange',
+			'critical'    => 'red',
+		);
+		return array(
+			'label'       => $label,
+			'status'      => $status,
+			'badge'       => array(
+				'label' => __( 'Gatepass', 'gatepass' ),
+				'color' => $colours[ $status ],
+			),
+			'description' => '<p>' . esc_html( $text ) . '</p>',
+			'actions'     => '<a href="' . esc_url( Gatepass_Settings_Page::url() ) . '">' . esc_html__( 'Gatepass settings', 'gatepass' ) . '</a>',
+			'test'        => $test,
+		);
+	}
+}

@@ -1,0 +1,715 @@
+<?php
+/**
+ * Tests of the plugin's pure logic. Needs PHP with sodium, and no WordPress:
+ *
+ *     php wp-bridge/plugin/tests/run.php
+ *
+ * What needs a WordPress is tested end to end, in a real one.
+ *
+ * @package Gatepass
+ */
+
+error_reporting( E_ALL );
+set_error_handler(
+	static function ( $severity, $message, $file, $line ) {
+		throw new ErrorException( $message, 0, $severity, $file, $line );
+	}
+);
+
+/**
+ * WordPress's filters, with nobody hooked.
+ *
+ * @param string $hook  Name of the hook.
+ * @param mixed  $value Value.
+ * @return mixed
+ */
+function apply_filters( $hook, $value ) {
+	return $value;
+}
+
+require dirname( __DIR__ ) . '/gatepass/includes/autoload.php';
+
+const SITE = 'site_abcdefghijklmnopqrstuvwxyz';
+
+/**
+ * A key pair of a seed.
+ *
+ * @param string $character Which.
+ * @return array{secret:string,public:string,jwk:array<string,string>}
+ */
+function key_pair( string $character = 'a' ): array {
+	$pair   = sodium_crypto_sign_seed_keypair( str_repeat( $character, 32 ) );
+	$public = sodium_crypto_sign_publickey( $pair );
+	return array(
+		'secret' => sodium_crypto_sign_secretkey( $pair ),
+		'public' => $public,
+		'jwk'    => array(
+			'kty' => 'OKP',
+			'crv' => 'Ed25519',
+			'kid' => Gatepass_Key_Set::thumbprint( $public ),
+			'x'   => Gatepass_Base64url::encode( $public ),
+		),
+	);
+}
+
+/**
+ * The set that pins the first key.
+ *
+ * @return Gatepass_Key_Set
+ */
+function pinned(): Gatepass_Key_Set {
+	return Gatepass_Key_Set::from_jwks( array( key_pair()['jwk'] ) );
+}
+
+/**
+ * A right header, varied.
+ *
+ * @param array<string,mixed> $changes Members to change; null removes one.
+ * @return array<string,mixed>
+ */
+function header_with( array $changes = array() ): array {
+	return varied(
+		array(
+			'alg' => 'EdDSA',
+			'typ' => 'gatepass-handoff+jwt',
+			'kid' => key_pair()['jwk']['kid'],
+		),
+		$changes
+	);
+}
+
+/**
+ * Right claims, varied.
+ *
+ * @param array<string,mixed> $changes Members to change; null removes one.
+ * @return array<string,mixed>
+ */
+function claims_with( array $changes = array() ): array {
+	return varied(
+		array(
+			'iss' => 'https://id.example',
+			'aud' => SITE,
+			'sub' => 'customer-7',
+			'jti' => '01900000-0000-7000-8000-000000000000',
+			'iat' => 1000,
+			'exp' => 1060,
+		),
+		$changes
+	);
+}
+
+/**
+ * Members, varied.
+ *
+ * @param array<string,mixed> $members Members.
+ * @param array<string,mixed> $changes Members to change; null removes one.
+ * @return array<string,mixed>
+ */
+function varied( array $members, array $changes ): array {
+	return array_filter(
+		array_merge( $members, $changes ),
+		static function ( $value ) {
+			return null !== $value;
+		}
+	);
+}
+
+/**
+ * A signed token.
+ *
+ * @param array<string,mixed>|string $header Header, or its very JSON.
+ * @param array<string,mixed>|string $claims Claims, or their very JSON.
+ * @param string                     $signer Which key signs.
+ * @return string
+ */
+function token( $header, $claims, string $signer = 'a' ): string {
+	$parts = array();
+	foreach ( array( $header, $claims ) as $part ) {
+		$parts[] = Gatepass_Base64url::encode( is_string( $part ) ? $part : json_encode( $part ) );
+	}
+	$input = implode( '.', $parts );
+	return $input . '.' . Gatepass_Base64url::encode( sodium_crypto_sign_detached( $input, key_pair( $signer )['secret'] ) );
+}
+
+/**
+ * Whether a token passes.
+ *
+ * @param string $token Compact JWS.
+ * @return bool
+ */
+function passes( string $token ): bool {
+	return null !== Gatepass_Handoff::verify( $token, pinned(), SITE );
+}
+
+/**
+ * Fails the test unless a condition holds.
+ *
+ * @param bool   $condition What should hold.
+ * @param string $what      What that is.
+ * @throws RuntimeException If it does not.
+ */
+function expect( bool $condition, string $what = 'expectation' ): void {
+	if ( ! $condition ) {
+		throw new RuntimeException( $what . ' does not hold' );
+	}
+}
+
+/**
+ * A pairing string.
+ *
+ * @param array<string,mixed> $changes Members to change; null removes one.
+ * @return string
+ */
+function pairing_string( array $changes = array() ): string {
+	$members = varied(
+		array(
+			'v'      => 1,
+			'bridge' => 'https://bridge.example/',
+			'site'   => SITE,
+			'secret' => str_repeat( 's', 43 ),
+			'keys'   => pinned()->fingerprint(),
+		),
+		$changes
+	);
+	return 'gp_pair_' . Gatepass_Base64url::encode( json_encode( $members ) );
+}
+
+/**
+ * The answer to a redemption.
+ *
+ * @param array<string,mixed> $changes Members to change; null removes one.
+ * @return Gatepass_Redemption|null
+ */
+function redemption( array $changes = array() ): ?Gatepass_Redemption {
+	$handoff = Gatepass_Handoff::verify( token( header_with(), claims_with() ), pinned(), SITE );
+	return Gatepass_Redemption::from_answer(
+		varied(
+			array(
+				'handoff_id'  => 'ho_' . str_repeat( 'a', 26 ),
+				'jti'         => '01900000-0000-7000-8000-000000000000',
+				'subject'     => 'customer-7',
+				'member'      => array(
+					'email' => 'ada@example.com',
+					'roles' => array( 'customer' ),
+				),
+				'session'     => array( 'remember' => true ),
+				'redirect_to' => '/account/',
+			),
+			$changes
+		),
+		$handoff
+	);
+}
+
+/**
+ * WordPress's and WooCommerce's roles, in short.
+ *
+ * @return array<string,array<string,bool>>
+ */
+function role_definitions(): array {
+	return array(
+		'administrator' => array(
+			'read'           => true,
+			'edit_posts'     => true,
+			'manage_options' => true,
+		),
+		'editor'        => array(
+			'read'       => true,
+			'edit_posts' => true,
+		),
+		'subscriber'    => array(
+			'read'    => true,
+			'level_0' => true,
+		),
+		'customer'      => array(
+			'read'       => true,
+			'edit_posts' => false,
+		),
+	);
+}
+
+$tests = array(
+	// Base64url.
+	'base64url_encodes_without_padding_and_back'       => static function () {
+		foreach ( array( '', 'f', 'fo', 'foo', "\xfb\xff\xfe" ) as $bytes ) {
+			expect( Gatepass_Base64url::decode( Gatepass_Base64url::encode( $bytes ) ) === $bytes );
+		}
+		expect( '-__-' === Gatepass_Base64url::encode( "\xfb\xff\xfe" ) );
+	},
+	'base64url_refuses_padding_white_space_and_the_other_alphabet' => static function () {
+		foreach ( array( 'Zg==', 'Zm8=', 'Zm 9', "Zm9v\n", '+w', '/w', 'Zm.9', 'Z' ) as $text ) {
+			expect( null === Gatepass_Base64url::decode( $text ), $text );
+		}
+	},
+	'base64url_refuses_stray_bits_at_the_end'          => static function () {
+		expect( 'f' === Gatepass_Base64url::decode( 'Zg' ) );
+		expect( null === Gatepass_Base64url::decode( 'Zh' ) );
+	},
+
+	// JSON.
+	'json_reads_only_objects'                          => static function () {
+		expect( array( 'a' => 1 ) === Gatepass_Json::object( '{"a":1}' ) );
+		foreach ( array( '', '[]', '[1]', 'null', '"a"', '1', '{', '{"a":1}x' ) as $text ) {
+			expect( null === Gatepass_Json::object( $text ), $text );
+		}
+	},
+	'json_refuses_a_member_twice_however_it_is_written' => static function () {
+		expect( null === Gatepass_Json::object( '{"a":1,"a":2}' ) );
+		expect( null === Gatepass_Json::object( '{"a":1, "\u0061" : 2}' ) );
+		expect( null === Gatepass_Json::object( '{"b":{"a":1,"a":1}}' ) );
+		expect( null === Gatepass_Json::object( '{"1":1,"1":2}' ) );
+	},
+	'json_takes_a_name_again_in_another_object'        => static function () {
+		expect( null !== Gatepass_Json::object( '{"a":{"a":1},"b":[{"a":1},{"a":2}],"c":"a\":\"}{"}' ) );
+	},
+
+	// Keys.
+	'thumbprint_is_that_of_rfc_8037'                   => static function () {
+		$raw = Gatepass_Base64url::decode( '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' );
+		expect( 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k' === Gatepass_Key_Set::thumbprint( $raw ) );
+	},
+	'signature_of_rfc_8037_holds'                      => static function () {
+		$raw       = Gatepass_Base64url::decode( '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' );
+		$input     = 'eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc';
+		$signature = Gatepass_Base64url::decode( 'hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg' );
+		expect( sodium_crypto_sign_verify_detached( $signature, $input, $raw ) );
+	},
+	'key_set_refuses_a_key_under_another_id'           => static function () {
+		$jwk        = key_pair()['jwk'];
+		$jwk['kid'] = key_pair( 'b' )['jwk']['kid'];
+		expect( null === Gatepass_Key_Set::from_jwks( array( $jwk ) ) );
+	},
+	'key_set_refuses_other_kinds_of_keys'              => static function () {
+		foreach ( array( array( 'kty' => 'EC' ), array( 'crv' => 'X25519' ), array( 'x' => 'AAAA' ), array( 'x' => array() ) ) as $change ) {
+			expect( null === Gatepass_Key_Set::from_jwks( array( array_merge( key_pair()['jwk'], $change ) ) ) );
+		}
+		foreach ( array( null, array(), 'x', array( 'x' ) ) as $jwks ) {
+			expect( null === Gatepass_Key_Set::from_jwks( $jwks ) );
+		}
+	},
+	'key_set_fingerprint_does_not_depend_on_order'     => static function () {
+		$a    = key_pair( 'a' )['jwk'];
+		$b    = key_pair( 'b' )['jwk'];
+		$kids = array( $a['kid'], $b['kid'] );
+		sort( $kids, SORT_STRING );
+		$wanted = Gatepass_Base64url::encode( hash( 'sha256', implode( "\n", $kids ), true ) );
+		expect( Gatepass_Key_Set::from_jwks( array( $a, $b ) )->fingerprint() === $wanted );
+		expect( Gatepass_Key_Set::from_jwks( array( $b, $a ) )->fingerprint() === $wanted );
+	},
+	'key_set_survives_storing'                         => static function () {
+		expect( Gatepass_Key_Set::from_jwks( pinned()->to_jwks() )->fingerprint() === pinned()->fingerprint() );
+	},
+
+	// Handoff tokens.
+	'handoff_passes'                                   => static function () {
+		expect( passes( token( header_with(), claims_with() ) ) );
+	},
+	'handoff_passes_under_the_name_of_rfc_9864'        => static function () {
+		expect( passes( token( header_with( array( 'alg' => 'Ed25519' ) ), claims_with() ) ) );
+	},
+	'handoff_passes_whatever_time_it_is'               => static function () {
+		expect( passes( token( header_with(), claims_with( array( 'iat' => 1, 'exp' => 2 ) ) ) ) ); // phpcs:ignore
+	},
+	'handoff_of_an_unknown_key_is_left_to_the_bridge'  => static function () {
+		expect( passes( token( header_with( array( 'kid' => key_pair( 'b' )['jwk']['kid'] ) ), claims_with(), 'b' ) ) );
+	},
+	'handoff_of_an_unknown_key_still_has_to_be_ours'   => static function () {
+		$header = header_with( array( 'kid' => key_pair( 'b' )['jwk']['kid'] ) );
+		expect( ! passes( token( $header, claims_with( array( 'aud' => 'site_' . str_repeat( 'b', 26 ) ) ), 'b' ) ) );
+	},
+	'handoff_refuses_a_signature_by_another_key'       => static function () {
+		expect( ! passes( token( header_with(), claims_with(), 'b' ) ) );
+	},
+	'handoff_refuses_any_changed_byte'                 => static function () {
+		$token = token( header_with(), claims_with() );
+		for ( $i = 0; $i < strlen( $token ); $i++ ) {
+			$changed       = $token;
+			$changed[ $i ] = 'A' === $token[ $i ] ? 'B' : 'A';
+			// Another key id makes it the bridge's business, which knows all keys there are.
+			$header = (array) Gatepass_Json::object( (string) Gatepass_Base64url::decode( explode( '.', $changed )[0] ) );
+			expect( ! passes( $changed ) || null === pinned()->find( $header['kid'] ), 'byte ' . $i );
+		}
+	},
+	'handoff_refuses_no_signature'                     => static function () {
+		$parts = explode( '.', token( header_with( array( 'alg' => 'none' ) ), claims_with() ) );
+		expect( ! passes( $parts[0] . '.' . $parts[1] . '.' ) );
+		expect( ! passes( $parts[0] . '.' . $parts[1] ) );
+	},
+	'handoff_refuses_other_algorithms'                 => static function () {
+		foreach ( array( 'none', 'HS256', 'RS256', 'ES256', 'eddsa', 'Ed448', array( 'EdDSA' ), true, null ) as $alg ) {
+			expect( ! passes( token( header_with( array( 'alg' => $alg ) ), claims_with() ) ) );
+		}
+	},
+	'handoff_refuses_other_types'                      => static function () {
+		foreach ( array( 'JWT', 'gatepass-site+jwt', 'gatepass-poke+jwt', 'GATEPASS-HANDOFF+JWT', null ) as $typ ) {
+			expect( ! passes( token( header_with( array( 'typ' => $typ ) ), claims_with() ) ) );
+		}
+	},
+	'handoff_refuses_extensions_it_must_understand'    => static function () {
+		expect( ! passes( token( header_with( array( 'crit' => array( 'b64' ) ) ), claims_with() ) ) );
+		expect( ! passes( token( header_with( array( 'crit' => array() ) ), claims_with() ) ) );
+	},
+	'handoff_ignores_keys_that_the_header_brings'      => static function () {
+		$header = header_with( array( 'jwk' => key_pair( 'b' )['jwk'], 'jku' => 'https://evil.example' ) ); // phpcs:ignore
+		expect( passes( token( $header, claims_with() ) ) );
+		expect( ! passes( token( $header, claims_with(), 'b' ) ) );
+	},
+	'handoff_refuses_a_missing_key_id'                 => static function () {
+		foreach ( array( null, '', 'short', 7 ) as $kid ) {
+			expect( ! passes( token( header_with( array( 'kid' => $kid ) ), claims_with() ) ) );
+		}
+	},
+	'handoff_refuses_another_sites_token'              => static function () {
+		foreach ( array( 'site_' . str_repeat( 'b', 26 ), '', null, SITE . ' ', array( SITE ), 0, true ) as $aud ) {
+			expect( ! passes( token( header_with(), claims_with( array( 'aud' => $aud ) ) ) ) );
+		}
+	},
+	'handoff_refuses_subjects_of_other_shapes'         => static function () {
+		foreach ( array( '', 'a b', "a\n", 'ä', str_repeat( 'a', 129 ), 7, null, array( 'a' ) ) as $sub ) {
+			expect( ! passes( token( header_with(), claims_with( array( 'sub' => $sub ) ) ) ) );
+		}
+	},
+	'handoff_refuses_times_that_are_none'              => static function () {
+		foreach ( array( '1060', 1060.5, null, 1000, 999 ) as $exp ) {
+			expect( ! passes( token( header_with(), claims_with( array( 'exp' => $exp ) ) ) ) );
+		}
+	},
+	'handoff_refuses_a_member_twice'                   => static function () {
+		$claims = str_replace( '"sub":', '"sub":"admin","sub":', json_encode( claims_with() ) );
+		expect( ! passes( token( header_with(), $claims ) ) );
+		$header = str_replace( '"alg":', '"alg":"none","alg":', json_encode( header_with() ) );
+		expect( ! passes( token( $header, claims_with() ) ) );
+	},
+	'handoff_refuses_more_than_two_kibibytes'          => static function () {
+		expect( ! passes( token( header_with(), claims_with( array( 'x' => str_repeat( 'x', 2000 ) ) ) ) ) );
+		expect( ! passes( str_repeat( '.', 100000 ) ) );
+	},
+	'handoff_refuses_what_is_no_token'                 => static function () {
+		foreach ( array( '', '.', '..', 'a.b.c', 'a.b.c.d', "\0", 'e30.e30.e30' ) as $text ) {
+			expect( ! passes( $text ), $text );
+		}
+	},
+	'attempt_is_128_bits_of_base64url'                 => static function () {
+		expect( null !== Gatepass_Attempt::parse( Gatepass_Base64url::encode( str_repeat( "\xff", 16 ) ) ) );
+		foreach ( array( '', str_repeat( 'A', 21 ), str_repeat( 'A', 23 ), str_repeat( 'A', 21 ) . 'B', str_repeat( '+', 22 ) ) as $text ) {
+			expect( null === Gatepass_Attempt::parse( $text ), $text );
+		}
+	},
+
+	// The bridge's answer.
+	'redemption_is_read'                               => static function () {
+		$redemption = redemption();
+		expect( 'ada@example.com' === $redemption->member( 'email' ) && '' === $redemption->member( 'username' ) );
+		expect( $redemption->remember() && array( 'customer' ) === $redemption->roles() && '/account/' === $redemption->redirect_to() );
+	},
+	'redemption_of_another_token_is_refused'           => static function () {
+		expect( null === redemption( array( 'jti' => '01900000-0000-7000-8000-000000000001' ) ) );
+		expect( null === redemption( array( 'subject' => 'customer-8' ) ) );
+		expect( null === redemption( array( 'subject' => null ) ) );
+	},
+	'redemption_without_member_or_id_is_refused'       => static function () {
+		expect( null === redemption( array( 'member' => null ) ) );
+		expect( null === redemption( array( 'member' => array( 'email' => null ) ) ) );
+		expect( null === redemption( array( 'handoff_id' => '../sites' ) ) );
+	},
+	'answer_without_a_page_of_ours_is_temporary'       => static function () {
+		foreach ( array( array( 0, array() ), array( 404, array() ), array( 410, array( 'page' => 'ask_again' ) ), array( 403, array( 'code' => 'x', 'page' => 'welcome' ) ), array( 204, array( 'code' => 'x', 'page' => 'membership' ) ) ) as $case ) { // phpcs:ignore
+			$refusal = ( new Gatepass_Answer( $case[0], $case[1] ) )->refusal();
+			expect( 'temporary' === $refusal->page() && 503 === $refusal->status() && $refusal->passes() );
+		}
+	},
+	'answer_with_a_page_of_ours_is_that_page'          => static function () {
+		$pages = array(
+			'ask_again'  => 410,
+			'membership' => 403,
+			'temporary'  => 503,
+		);
+		foreach ( $pages as $page => $status ) {
+			$refusal = ( new Gatepass_Answer( 410, array( 'code' => 'x', 'page' => $page ) ) )->refusal(); // phpcs:ignore
+			expect( $refusal->page() === $page && $refusal->status() === $status );
+		}
+	},
+	'links_are_web_links_or_none'                      => static function () {
+		expect( 'https://panel.example/a?b=c' === Gatepass_Policy::link( 'https://panel.example/a?b=c' ) );
+		foreach ( array( 'javascript:alert(1)', 'data:text/html,x', '/path', '', null, 7, "https://a.example/\n", 'https://u:p@a.example' ) as $url ) {
+			expect( null === Gatepass_Policy::link( $url ) );
+		}
+	},
+	'account_trouble_is_not_worth_another_try'         => static function () {
+		foreach ( array( 'account_privileged', 'email_taken', 'username_taken', 'account_not_on_blog', 'role_not_allowed', 'internal' ) as $cause ) {
+			expect( ! Gatepass_Refusal::account( $cause )->passes(), $cause );
+		}
+	},
+
+	// Pairing.
+	'pairing_string_is_read'                           => static function () {
+		$code = Gatepass_Pairing_String::parse( pairing_string() );
+		expect( 'https://bridge.example/' === $code->bridge() && SITE === $code->site_id() );
+		expect( str_repeat( 's', 43 ) === $code->secret() && pinned()->fingerprint() === $code->keys_fingerprint() );
+	},
+	'pairing_string_survives_wrapped_lines'            => static function () {
+		expect( null !== Gatepass_Pairing_String::parse( ' ' . chunk_split( pairing_string(), 40, "\r\n" ) ) );
+	},
+	'pairing_string_of_another_shape_is_refused'       => static function () {
+		foreach ( array( '', 'gp_pair_', 'gp_pair_e30', substr( pairing_string(), 1 ), substr( pairing_string(), 0, -9 ), pairing_string( array( 'v' => 2 ) ), pairing_string( array( 'v' => '1' ) ) ) as $text ) {
+			expect( null === Gatepass_Pairing_String::parse( $text ), $text );
+		}
+		foreach ( array( array( 'bridge' => 'ftp://x' ), array( 'bridge' => 'https://u@x' ), array( 'site' => 'site_A' ), array( 'secret' => 's' ), array( 'keys' => null ) ) as $change ) {
+			expect( null === Gatepass_Pairing_String::parse( pairing_string( $change ) ) );
+		}
+	},
+	'plain_http_leads_to_this_machine_only'            => static function () {
+		foreach ( array( 'https://bridge.example', 'http://127.0.0.1:8470', 'http://localhost:8470', 'http://[::1]:8470' ) as $url ) {
+			expect( Gatepass_Bridge::is_safe( $url ), $url );
+		}
+		foreach ( array( 'http://bridge.example', 'http://127.0.0.1.evil.example', 'http://localhost.evil.example', 'ftp://127.0.0.1', 'http://127.0.0.1@evil.example', '' ) as $url ) {
+			expect( ! Gatepass_Bridge::is_safe( $url ), $url );
+		}
+	},
+	'site_proof_is_short_and_names_site_bridge_and_key' => static function () {
+		$key   = Gatepass_Site_Key::generate();
+		$parts = explode( '.', $key->proof( SITE, 'https://bridge.example', 5000 ) );
+		$raw   = Gatepass_Base64url::decode( $key->public_x() );
+		expect( sodium_crypto_sign_verify_detached( Gatepass_Base64url::decode( $parts[2] ), $parts[0] . '.' . $parts[1], $raw ) );
+		expect( '{"alg":"EdDSA","typ":"gatepass-site+jwt","kid":"' . Gatepass_Key_Set::thumbprint( $raw ) . '"}' === Gatepass_Base64url::decode( $parts[0] ) );
+		expect( '{"iss":"' . SITE . '","sub":"' . SITE . '","aud":"https://bridge.example","iat":5000,"exp":5060}' === Gatepass_Base64url::decode( $parts[1] ) );
+	},
+	'challenge_is_answered_for_its_site_and_nonce'     => static function () {
+		$key       = Gatepass_Site_Key::generate();
+		$signature = Gatepass_Base64url::decode( $key->answer_challenge( SITE, str_repeat( 'n', 43 ) ) );
+		$raw       = Gatepass_Base64url::decode( $key->public_x() );
+		expect( sodium_crypto_sign_verify_detached( $signature, "gatepass-pairing-challenge\n" . SITE . "\n" . str_repeat( 'n', 43 ), $raw ) );
+	},
+	'site_key_survives_storing'                        => static function () {
+		$key = Gatepass_Site_Key::generate();
+		expect( Gatepass_Site_Key::from_stored( $key->to_stored() )->public_x() === $key->public_x() );
+		foreach ( array( null, '', 'AAAA', array() ) as $stored ) {
+			expect( null === Gatepass_Site_Key::from_stored( $stored ) );
+		}
+	},
+
+	// Origins and redirects.
+	'origin_is_written_as_browsers_write_it'           => static function () {
+		$origins = array(
+			'https://Example.com/a?b#c' => 'https://example.com',
+			'https://example.com:443'   => 'https://example.com',
+			'http://example.com:80/'    => 'http://example.com',
+			'http://example.com:443/'   => 'http://example.com:443',
+			'http://127.0.0.1:8080/x'   => 'http://127.0.0.1:8080',
+			'http://[::1]:8080/x'       => 'http://[::1]:8080',
+		);
+		foreach ( $origins as $url => $origin ) {
+			expect( Gatepass_Origin::of( $url ) === $origin, $url );
+		}
+		foreach ( array( '', '/a', '//a.example', 'a.example', 'ftp://a.example', 'https:a.example', 'https://', 'https://u@a.example', 'https://a.example\\@b.example' ) as $url ) {
+			expect( null === Gatepass_Origin::of( $url ), $url );
+		}
+	},
+	'redirect_takes_paths_and_own_urls'                => static function () {
+		$redirects = new Gatepass_Redirects( array( 'https://shop.example/blog/', 'https://shop.example/wp/wp-admin/' ) );
+		expect( 'https://shop.example/account/?a=b#c' === $redirects->on_site( '/account/?a=b#c' ) );
+		expect( 'https://shop.example/x?to=https://evil.example' === $redirects->on_site( 'https://shop.example/x?to=https://evil.example' ) );
+		expect( 'https://SHOP.example/x' === $redirects->on_site( 'https://SHOP.example/x' ) );
+	},
+	'redirect_never_leaves_the_site'                   => static function () {
+		$redirects = new Gatepass_Redirects( array( 'https://shop.example', 'https://shop.example/wp-admin/' ) );
+		$targets   = array( '', '//evil.example', '///evil.example', '/\\evil.example', '\\\\evil.example', 'https://evil.example', 'http://shop.example/', 'https://shop.example:8443/', 'https://shop.example@evil.example', 'https://evil.example@shop.example/', 'https://shop.example.evil.example', 'https:evil.example', 'javascript:alert(1)', 'data:text/html,x', "/a\r\nLocation: https://evil.example", "/\t/evil.example", 'account', '?a', '#a', '/a b', 'https://shop.example\\.evil.example', 'https://shop.example%2eevil.example', '/' . str_repeat( 'a', 3000 ) );
+		foreach ( $targets as $target ) {
+			expect( null === $redirects->on_site( $target ), $target );
+		}
+	},
+	'redirect_takes_the_first_target_on_the_site'      => static function () {
+		$redirects = new Gatepass_Redirects( array( 'https://shop.example' ) );
+		expect( 'https://shop.example/b' === $redirects->choose( array( 'https://evil.example', null, '/b', '/c' ), 'https://shop.example/' ) );
+		expect( 'https://shop.example/' === $redirects->choose( array( null, '//evil.example' ), 'https://shop.example/' ) );
+	},
+
+	// Roles.
+	'role_is_the_first_wanted_one_that_is_allowed'     => static function () {
+		$roles = new Gatepass_Roles( role_definitions(), array( 'subscriber', 'customer' ) );
+		expect( 'customer' === $roles->choose( array( 'editor', 'customer', 'subscriber' ) ) );
+		expect( 'subscriber' === $roles->choose( array() ) );
+		expect( null === $roles->choose( array( 'administrator', 'nobody' ) ) );
+	},
+	'role_that_owns_the_site_is_never_allowed'         => static function () {
+		$roles = new Gatepass_Roles( role_definitions(), array( 'administrator', 'subscriber' ) );
+		expect( array( 'subscriber' ) === $roles->allowed() );
+		expect( null === $roles->choose( array( 'administrator' ) ) );
+		expect( $roles->owns_the_site( 'administrator' ) && ! $roles->owns_the_site( 'editor' ) );
+	},
+	'role_given_owner_rights_drops_out_by_itself'      => static function () {
+		$definitions                             = role_definitions();
+		$definitions['subscriber']['edit_users'] = true;
+		expect( null === ( new Gatepass_Roles( $definitions, array( 'subscriber' ) ) )->choose( array() ) );
+	},
+	'role_that_does_not_exist_is_not_allowed'          => static function () {
+		$definitions = role_definitions();
+		unset( $definitions['customer'] );
+		expect( array( 'subscriber' ) === ( new Gatepass_Roles( $definitions, array( 'customer', 'subscriber' ) ) )->allowed() );
+	},
+	'rights_beyond_the_allowed_roles_are_excess'       => static function () {
+		$roles = new Gatepass_Roles( role_definitions(), array( 'subscriber', 'customer' ) );
+		expect( array() === $roles->excess( array( 'read' => true, 'level_0' => true, 'subscriber' => true ), array() ) ); // phpcs:ignore
+		expect( array( 'edit_posts' ) === $roles->excess( array( 'read' => true, 'edit_posts' => true, 'customer' => true ), array() ) ); // phpcs:ignore
+		expect( array() === $roles->excess( array( 'edit_posts' => false ), array() ) );
+	},
+	'rights_count_and_not_the_name_of_a_role'          => static function () {
+		$roles = new Gatepass_Roles( role_definitions(), array( 'subscriber' ) );
+		expect( array( 'manage_options' ) === $roles->excess( array( 'subscriber' => true, 'manage_options' => true ), array() ) ); // phpcs:ignore
+		expect( array( 'shadow_admin' ) === $roles->excess( array( 'shadow_admin' => true ), array() ) );
+	},
+	'rights_called_harmless_by_the_owner_do_not_count' => static function () {
+		$roles = new Gatepass_Roles( role_definitions(), array( 'subscriber' ) );
+		expect( array() === $roles->excess( array( 'view_lessons' => true ), array( 'view_lessons' ) ) );
+	},
+
+	// Identities and references.
+	'identity_depends_on_all_its_parts'                => static function () {
+		$hashes = array();
+		foreach ( array( array( 'i', 's', 'u' ), array( 'j', 's', 'u' ), array( 'i', 't', 'u' ), array( 'i', 's', 'v' ), array( 'is', '', 'u' ) ) as $parts ) {
+			$hashes[] = ( new Gatepass_Identity( $parts[0], $parts[1], $parts[2] ) )->hash();
+		}
+		expect( 5 === count( array_unique( $hashes ) ) && 32 === strlen( $hashes[0] ) );
+		expect( substr( hash( 'sha256', "i\ns\nu" ), 0, 32 ) === $hashes[0] );
+	},
+	'user_name_is_made_of_the_subject'                 => static function () {
+		$name = static function ( string $subject, int $try = 0 ): string {
+			return ( new Gatepass_Identity( 'https://id.example', SITE, $subject ) )->user_name( $try );
+		};
+		expect( 'member-42' === $name( '42' ) );
+		expect( 'member-cus-ab-c' === $name( 'cus_AB:c' ) );
+		expect( $name( '42', 1 ) !== $name( '42' ) && 0 === strpos( $name( '42', 1 ), 'member-42-' ) );
+		foreach ( array( str_repeat( 'k', 128 ), '...', '_' ) as $subject ) {
+			expect( 1 === preg_match( '/\Amember-[a-z0-9-]{1,37}\z/', $name( $subject, 5 ) ), $subject );
+		}
+	},
+	'user_name_tells_nothing_of_an_address'            => static function () {
+		$name = ( new Gatepass_Identity( 'https://id.example', SITE, 'ada.lovelace@example.com' ) )->user_name( 0 );
+		expect( 1 === preg_match( '/\Amember-[0-9a-f]{10}\z/', $name ) );
+	},
+	'reference_cannot_be_misread'                      => static function () {
+		$reference = new Gatepass_Reference( "\x00\x01\x1f\x20\xff\x12\x15\x1b" );
+		expect( '01Z0-ZJNV' === $reference->shown() && 'R-01Z0ZJNV' === $reference->request_id() );
+		expect( 1 === preg_match( '/\A[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}\z/', ( new Gatepass_Reference( random_bytes( 8 ) ) )->shown() ) );
+	},
+
+	// Pages.
+	'pages_allow_their_own_script_and_style_and_nothing_else' => static function () {
+		$policy = Gatepass_Pages::content_security_policy( array( 'https://shop.example' ) );
+		expect( 0 === strpos( $policy, "default-src 'none'; script-src 'sha256-" ) );
+		expect( false !== strpos( $policy, "'sha256-" . base64_encode( hash( 'sha256', Gatepass_Pages::SCRIPT, true ) ) . "'" ) );
+		expect( false !== strpos( $policy, "'sha256-" . base64_encode( hash( 'sha256', Gatepass_Pages::STYLE, true ) ) . "'" ) );
+		expect( false === strpos( $policy, 'unsafe' ) && false === strpos( $policy, '*' ) );
+	},
+	'pages_fetch_nothing_from_elsewhere'               => static function () {
+		expect( 0 === preg_match( '#url\(|@import|https?:#', Gatepass_Pages::STYLE . Gatepass_Pages::SCRIPT ) );
+		expect( 0 === preg_match( '#</#', Gatepass_Pages::STYLE . Gatepass_Pages::SCRIPT ) );
+	},
+
+	// The code itself.
+	'code_runs_on_php_7_4'                             => static function () {
+		foreach ( plugin_files() as $file ) {
+			expect( array() === newer_than_7_4( file_get_contents( $file ) ), $file . ': ' . implode( ', ', newer_than_7_4( file_get_contents( $file ) ) ) );
+		}
+		expect( array( 'match', '?->', 'union type', 'promotion', 'trailing comma', 'catch without variable' ) === newer_than_7_4( '<?php match(1){}; $a?->b; function f(int|string $a){} function g(private $a){} function h($a,){} try{}catch(E){}' ) );
+	},
+	'code_names_its_options_and_meta_in_one_place'     => static function () {
+		foreach ( plugin_files() as $file ) {
+			if ( false === strpos( $file, 'class-gatepass-names.php' ) ) {
+				expect( 0 === preg_match( "/'gatepass_(?!uninstall)[a-z_]+'/", file_get_contents( $file ) ), $file );
+			}
+		}
+	},
+	'code_reads_the_request_in_one_place'              => static function () {
+		foreach ( plugin_files() as $file ) {
+			if ( false === strpos( $file, 'class-gatepass-request.php' ) ) {
+				expect( 0 === preg_match( '/\$_(GET|POST|REQUEST|COOKIE|FILES)\b/', file_get_contents( $file ) ), $file );
+			}
+		}
+	},
+);
+
+/**
+ * The plugin's PHP files.
+ *
+ * @return string[]
+ */
+function plugin_files(): array {
+	$folder = dirname( __DIR__ ) . '/gatepass';
+	return array_merge( glob( $folder . '/*.php' ), glob( $folder . '/includes/*.php' ) );
+}
+
+/**
+ * Syntax that PHP 7.4 does not have. Not all of it, but what one's fingers write by habit.
+ *
+ * @param string $code PHP code.
+ * @return string[]
+ */
+function newer_than_7_4( string $code ): array {
+	$newer  = array();
+	$tokens = array_values(
+		array_filter(
+			token_get_all( $code ),
+			static function ( $token ) {
+				return ! is_array( $token ) || ! in_array( $token[0], array( T_WHITESPACE, T_COMMENT, T_DOC_COMMENT ), true );
+			}
+		)
+	);
+	$names  = array(
+		'T_MATCH'                    => 'match',
+		'T_NULLSAFE_OBJECT_OPERATOR' => '?->',
+		'T_ENUM'                     => 'enum',
+		'T_READONLY'                 => 'readonly',
+		'T_ATTRIBUTE'                => 'attribute',
+	);
+	$text   = static function ( int $at ) use ( $tokens ): string {
+		$token = $tokens[ $at ] ?? '';
+		return is_array( $token ) ? $token[1] : $token;
+	};
+	foreach ( $tokens as $i => $token ) {
+		$kind = is_array( $token ) ? token_name( $token[0] ) : '';
+		if ( isset( $names[ $kind ] ) ) {
+			$newer[] = $names[ $kind ];
+		}
+		if ( 'T_CATCH' === $kind && '$' !== $text( $i + 3 )[0] && '|' !== $text( $i + 3 ) ) {
+			$newer[] = 'catch without variable';
+		}
+		if ( 'T_FUNCTION' !== $kind && 'T_FN' !== $kind ) {
+			continue;
+		}
+		// The signature: up to the body, at depth 0 again.
+		$depth = 0;
+		for ( $j = $i + 1; '' !== $text( $j ); $j++ ) {
+			$piece  = $text( $j );
+			$depth += '(' === $piece ? 1 : ( ')' === $piece ? -1 : 0 );
+			if ( 0 === $depth && in_array( $piece, array( '{', ';', '=>' ), true ) ) {
+				break;
+			}
+			if ( '|' === $piece ) {
+				$newer[] = 'union type';
+			} elseif ( 1 === $depth && in_array( strtolower( $piece ), array( 'private', 'protected', 'public' ), true ) ) {
+				$newer[] = 'promotion';
+			} elseif ( ',' === $piece && ')' === $text( $j + 1 ) && 1 === $depth ) {
+				$newer[] = 'trailing comma';
+			} elseif ( ':' === $text( $j - 1 ) && in_array( strtolower( $piece ), array( 'mixed', 'static', 'never', 'false', 'null', 'true' ), true ) ) {
+				$newer[] = 'return type ' . $piece;
+			}
+		}
+	}
+	return $newer;
+}
+
+$passed = 0;
+$failed = 0;
+foreach ( $tests as $name => $test ) {
+	try {
+		$test();
+		++$passed;
+		echo 'test ', $name, ' ... ok', PHP_EOL;
+	} catch ( Throwable $failure ) {
+		++$failed;
+		echo 'test ', $name, ' ... FAILED: ', $failure->getMessage(), ' (', basename( $failure->getFile() ), ':', $failure->getLine(), ')', PHP_EOL;
+	}
+}
+echo 'test result: ', 0 === $failed ? 'ok' : 'FAILED', ". {$passed} passed; {$failed} failed", PHP_EOL;
+exit( 0 === $failed ? 0 : 1 );
