@@ -36,8 +36,8 @@ fn text(errors: &mut FieldErrors, field: &str, value: &str, max_chars: usize) {
     }
 }
 
-/// Checks a member's wanted state.
-pub fn wanted(wanted: &Wanted) -> FieldErrors {
+/// Checks a member's wanted state, on a site that gives these roles.
+pub fn wanted(wanted: &Wanted, allowed_roles: &[String]) -> FieldErrors {
     let Wanted {
         email,
         email_verified: _,
@@ -73,6 +73,10 @@ pub fn wanted(wanted: &Wanted) -> FieldErrors {
         errors.push(FieldError::new("locale", "invalid", "expected a WordPress locale such as de_DE"));
     }
     role_list(&mut errors, "roles", roles);
+    if let Some(role) = roles.iter().find(|role| !allowed_roles.contains(role)) {
+        let message = format!("{role} is not among this site's allowed_roles: {}", allowed_roles.join(", "));
+        errors.push(FieldError::new("roles", "not_allowed", message));
+    }
     let Membership { status, plan, valid_until: _, grace_until } = membership;
     text(&mut errors, "membership.plan", plan.as_deref().unwrap_or_default(), 100);
     if *status == Status::PastDue && grace_until.is_none() {
@@ -203,10 +207,11 @@ mod tests {
             "membership": {"status": "past_due"}
         }))
         .unwrap();
-        let fields: Vec<_> = wanted(&member).into_iter().map(|e| e.field).collect();
+        let fields: Vec<_> =
+            wanted(&member, &Policy::default().allowed_roles).into_iter().map(|e| e.field).collect();
         assert_eq!(
             fields,
-            ["email", "username", "display_name", "locale", "roles", "membership.grace_until"]
+            ["email", "username", "display_name", "locale", "roles", "roles", "membership.grace_until"]
         );
     }
 }

@@ -127,20 +127,29 @@ struct Read {
     issued_at: Timestamp,
     expires_at: Timestamp,
     redeemed_at: Option<Timestamp>,
-    /// What WordPress did.
-    outcome: Option<Outcome>,
+    /// Whom WordPress let in, or refused.
+    wordpress_user_id: Option<u64>,
+    /// Why WordPress made no session.
+    refusal: Option<String>,
 }
 
 impl Read {
     fn new(handoff: Handoff, now: Timestamp) -> Self {
+        let (state, outcome) = (handoff.state(now), handoff.outcome);
+        let (wordpress_user_id, refusal) = match outcome {
+            Some(Outcome::LoggedIn { wordpress_user_id, .. }) => (Some(wordpress_user_id), None),
+            Some(Outcome::Failed { code, wordpress_user_id }) => (wordpress_user_id, Some(code)),
+            None => (None, None),
+        };
         Self {
             id: handoff.id,
-            state: handoff.state(now),
+            state,
             subject: handoff.subject,
             issued_at: handoff.issued_at,
             expires_at: handoff.expires_at,
             redeemed_at: handoff.redeemed_at,
-            outcome: handoff.outcome,
+            wordpress_user_id,
+            refusal,
         }
     }
 }

@@ -63,7 +63,7 @@ pub(super) async fn put(
     use actix_web::http::StatusCode;
     by.may(Scope::MembersWrite)?;
     let (subject, if_match) = (subject_in(&path)?, if_match(&request)?);
-    Problem::check(validate::wanted(&wanted))?;
+    Problem::check(validate::wanted(&wanted, &site.policy.allowed_roles))?;
     let now = state.ambient.now();
     match state.store.put_member(site.id, &subject, &wanted, if_match, now, &by.context).await? {
         MemberPut::Created(member) => Ok(answer(StatusCode::CREATED, member, now)),
