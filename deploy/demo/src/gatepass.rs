@@ -1,0 +1,134 @@
+//! All that a panel says to Gatepass: two calls.
+//!
+//! 1. [`Gatepass::put_member`], whenever a subscription begins, changes or ends: the whole wanted state, under
+//!    the panel's own customer number. Repeating it is harmless.
+//! 2. [`Gatepass::log_in`], in the handler of the button "Log in to site": the answer's `login_url` is where to
+//!    send the browser. It is good for one login within a minute, so it is asked for at the click, never before.
+//!
+//! This file is meant to be copied; it knows nothing of the rest of the panel.
+
+use std::time::Duration;
+
+use reqwest::{RequestBuilder, StatusCode};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// A client of the panel API for one site.
+#[derive(Clone)]
+pub(crate) struct Gatepass {
+    http: reqwest::Client,
+    members: Url,
+    handoffs: Url,
+    api_key: String,
+}
+
+/// What WordPress is to know of a customer.
+#[derive(Debug, Serialize)]
+pub(crate) struct Member<'a> {
+    pub email: &'a str,
+    /// Whether the panel has seen proof that the address is the customer's.
+    pub email_verified: bool,
+    pub display_name: &'a str,
+    pub first_name: &'a str,
+    pub last_name: &'a str,
+    pub membership: Membership<'a>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Membership<'a> {
+    pub status: Status,
+    pub plan: &'a str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    Active,
+    Canceled,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Gatepass said no. `code` is stable and made for programs; `detail` is for the panel's log.
+    #[error("Gatepass refused: {code} ({status}): {detail}")]
+    Refused { status: StatusCode, code: String, detail: String },
+    /// No answer, or none that makes sense.
+    #[error("Gatepass cannot be reached: {0}")]
+    Unreachable(#[from] reqwest::Error),
+}
+
+impl Gatepass {
+    /// `base` is Gatepass's address, `site` the id that `gatepass site add` printed, `api_key` what
+    /// `gatepass client add` printed.
+    pub(crate) fn new(base: &Url, site: &str, api_key: String) -> Result<Self, Box<dyn std::error::Error>> {
+        Ok(Self {
+            http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?,
+            members: base.join(&format!("/v1/sites/{site}/members/"))?,
+            handoffs: base.join(&format!("/v1/sites/{site}/handoffs"))?,
+            api_key,
+        })
+    }
+
+    /// `PUT /v1/sites/{site}/members/{subject}`
+    pub(crate) async fn put_member(&self, subject: &str, member: &Member<'_>) -> Result<(), Error> {
+        // A subject may hold ':' and '@', which mean something in a URL that is put together by hand.
+        let mut url = self.members.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push(subject);
+        }
+        self.call(self.http.put(url).json(member)).await?;
+        Ok(())
+    }
+
+    /// `POST /v1/sites/{site}/handoffs`: where to send the browser of this customer.
+    pub(crate) async fn log_in(&self, subject: &str, redirect_to: &str) -> Result<String, Error> {
+        #[derive(Serialize)]
+        struct Ask<'a> {
+            subject: &'a str,
+            redirect_to: &'a str,
+        }
+        #[derive(Deserialize)]
+        struct Answer {
+            login_url: String,
+        }
+
+        let ask = Ask { subject, redirect_to };
+        let answer = self.call(self.http.post(self.handoffs.clone()).json(&ask)).await?;
+        let Answer { login_url } = answer.json().await?;
+        Ok(login_url)
+    }
+
+    async fn call(&self, request: RequestBuilder) -> Result<reqwest::Response, Error> {
+        /// RFC 9457, as far as a panel needs it.
+        #[derive(Deserialize, Default)]
+        #[serde(default)]
+        struct Problem {
+            code: String,
+            detail: String,
+        }
+
+        let response = request.bearer_auth(&self.api_key).send().await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let Problem { code, detail } = response.json().await.unwrap_or_default();
+        Err(Error::Refused { status, code, detail })
+    }
+}
+
+impl Error {
+    /// Whether the same call may well succeed in a moment.
+    pub(crate) fn is_temporary(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Refused { status, .. } => {
+                status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
+            }
+        }
+    }
+
+    pub(crate) fn is_inactive_membership(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "membership_inactive")
+    }
+}

@@ -1,0 +1,190 @@
+//! The pages and what their buttons do.
+
+use std::sync::Arc;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, get, guard, post, web};
+use askama::Template;
+use serde::Deserialize;
+
+use crate::account::{Account, Subscription};
+use crate::gatepass::{Error, Gatepass, Status};
+use crate::notice::Notice;
+
+/// Where a reader arrives on the site.
+const ARRIVAL: &str = "/wp-admin/profile.php";
+
+/// Styles are in the page, and nothing else is loaded. There is no `form-action`: Chromium applies it to the
+/// redirect that follows a form too, and ours leads to another site, as it must.
+const CONTENT_SECURITY_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
+
+/// What every handler needs; made once, shared by all workers.
+pub(crate) struct Panel {
+    pub account: Account,
+    pub gatepass: Gatepass,
+    /// The origins under which this panel is opened in a browser.
+    pub origins: Vec<String>,
+}
+
+type State = web::Data<Arc<Panel>>;
+
+pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    config.service(overview).service(healthz).service(
+        web::scope("/subscriptions/{plan}")
+            .guard(guard::Post())
+            .service(log_in)
+            .service(renew)
+            .service(cancel),
+    );
+    config.default_service(web::to(not_found));
+}
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Overview<'a> {
+    subscriptions: &'a [Subscription],
+    notice: Option<Notice>,
+    about: Option<&'a Subscription>,
+}
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct Message<'a> {
+    title: &'a str,
+    text: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    notice: Option<Notice>,
+    about: Option<String>,
+}
+
+#[get("/")]
+async fn overview(panel: State, said: Option<web::Query<Said>>) -> HttpResponse {
+    let (notice, about) = said.map_or((None, None), |said| {
+        let web::Query(Said { notice, about }) = said;
+        (notice, about)
+    });
+    let about = about.and_then(|plan| panel.account.by_plan(&plan));
+    page(HttpResponse::Ok(), &Overview { subscriptions: panel.account.subscriptions(), notice, about })
+}
+
+/// The button. Gatepass is asked at the click, and its answer is where the browser goes next.
+#[post("/log-in")]
+async fn log_in(request: HttpRequest, panel: State, plan: web::Path<String>) -> HttpResponse {
+    with_subscription(&request, &panel, &plan, async |subscription| {
+        match panel.gatepass.log_in(subscription.subject, ARRIVAL).await {
+            Ok(login_url) => see_other(&login_url),
+            Err(error) => {
+                // The error holds a code and no secret.
+                eprintln!("log in of {}: {error}", subscription.subject);
+                back(notice_for(&error), subscription)
+            }
+        }
+    })
+    .await
+}
+
+#[post("/renew")]
+async fn renew(request: HttpRequest, panel: State, plan: web::Path<String>) -> HttpResponse {
+    with_subscription(&request, &panel, &plan, async |subscription| {
+        change(&panel.gatepass, subscription, Status::Active, Notice::Renewed).await
+    })
+    .await
+}
+
+#[post("/cancel")]
+async fn cancel(request: HttpRequest, panel: State, plan: web::Path<String>) -> HttpResponse {
+    with_subscription(&request, &panel, &plan, async |subscription| {
+        change(&panel.gatepass, subscription, Status::Canceled, Notice::Canceled).await
+    })
+    .await
+}
+
+/// The panel's own records change only after Gatepass knows: whoever has canceled must not be let in any more.
+async fn change(
+    gatepass: &Gatepass,
+    subscription: &Subscription,
+    status: Status,
+    done: Notice,
+) -> HttpResponse {
+    match gatepass.put_member(subscription.subject, &subscription.member(status)).await {
+        Ok(()) => {
+            subscription.set_status(status);
+            back(done, subscription)
+        }
+        Err(error) => {
+            eprintln!("change of {}: {error}", subscription.subject);
+            back(if error.is_temporary() { Notice::TryAgain } else { Notice::Failed }, subscription)
+        }
+    }
+}
+
+fn notice_for(error: &Error) -> Notice {
+    match error {
+        _ if error.is_inactive_membership() => Notice::Ended,
+        _ if error.is_temporary() => Notice::TryAgain,
+        Error::Refused { code, .. } if code == "site_not_paired" => Notice::NotYet,
+        _ => Notice::Failed,
+    }
+}
+
+/// For every button: the form must have been sent by a page of this panel, and be about something it sells.
+/// Browsers put `Origin` on every POST, and no other site can choose it.
+async fn with_subscription(
+    request: &HttpRequest,
+    panel: &Panel,
+    plan: &str,
+    handle: impl AsyncFnOnce(&Subscription) -> HttpResponse,
+) -> HttpResponse {
+    let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    if !origin.is_some_and(|origin| panel.origins.iter().any(|own| own == origin)) {
+        let text = "This request came from another site. Please use the buttons on our own page.";
+        return page(HttpResponse::Forbidden(), &Message { title: "Not from here", text });
+    }
+    match panel.account.by_plan(plan) {
+        Some(subscription) => handle(subscription).await,
+        None => not_found().await,
+    }
+}
+
+/// Answers once the panel serves: its readers are known to Gatepass by then.
+#[get("/healthz")]
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+async fn not_found() -> HttpResponse {
+    page(
+        HttpResponse::NotFound(),
+        &Message { title: "No such page", text: "There is nothing at this address." },
+    )
+}
+
+fn back(notice: Notice, subscription: &Subscription) -> HttpResponse {
+    see_other(&format!("/?notice={}&about={}", notice.name(), subscription.plan))
+}
+
+/// 303: the browser goes on with GET, and a reload does not send the form again.
+fn see_other(location: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, location))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .finish()
+}
+
+fn page(mut response: actix_web::HttpResponseBuilder, template: &impl Template) -> HttpResponse {
+    let Ok(html) = template.render() else {
+        return HttpResponse::InternalServerError().finish();
+    };
+    response
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // Not `no-referrer`: the browser would then send `Origin: null` with the forms.
+        .insert_header((header::REFERRER_POLICY, "same-origin"))
+        .body(html)
+}

@@ -1,0 +1,114 @@
+//! `gatepass serve`, and the command line beside it.
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::process::{Service, run};
+use crate::{Result, fixtures, ports};
+
+/// A running Gatepass with both roles in one process.
+#[derive(Debug)]
+pub struct Gatepass {
+    program: PathBuf,
+    port: u16,
+    store: String,
+    folder: PathBuf,
+    service: Service,
+}
+
+/// What `gatepass site add --json` answers.
+#[derive(Debug, Clone)]
+pub struct NewSite {
+    /// The site's id, `site_…`.
+    pub id: String,
+    /// What the site's owner pastes into the settings page.
+    pub pairing_code: String,
+}
+
+impl Gatepass {
+    /// Starts it on a store: `sqlite` or `redis://…`. The program is `GATEPASS_BIN`, else the one cargo built.
+    pub fn start(folder: &Path, store: &str) -> Result<Self> {
+        fs::create_dir_all(folder)?;
+        let program = fixtures::built("GATEPASS_BIN", "gatepass")?;
+        let port = ports::free_port()?;
+        let service = launch(&program, folder, port, store)?;
+        Ok(Self { program, port, store: store.to_owned(), folder: folder.to_owned(), service })
+    }
+
+    /// Its public URL, without a slash at the end.
+    pub fn url(&self) -> String {
+        url(self.port)
+    }
+
+    /// Its folder for keys and data.
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// What it says on its standard error.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("gatepass.log")
+    }
+
+    /// Stops it gracefully and starts it again.
+    pub fn restart(&mut self) -> Result {
+        self.service.stop();
+        self.service = launch(&self.program, &self.folder, self.port, &self.store)?;
+        Ok(())
+    }
+
+    /// The running process.
+    pub fn service(&mut self) -> &mut Service {
+        &mut self.service
+    }
+
+    /// `gatepass client add NAME`: an API key.
+    pub fn add_client(&self, name: &str) -> Result<String> {
+        Ok(self.command(&["client", "add", name])?.trim().to_owned())
+    }
+
+    /// `gatepass site add URL …`: a site that waits to be paired.
+    pub fn add_site(&self, url: &str, options: &[&str]) -> Result<NewSite> {
+        let answer = self.command(&[&["site", "add", url, "--json"], options].concat())?;
+        let answer: Value = serde_json::from_str(&answer)?;
+        let text =
+            |name: &str| answer[name].as_str().map(ToOwned::to_owned).ok_or(format!("no {name} in {answer}"));
+        Ok(NewSite { id: text("site_id")?, pairing_code: text("pairing_code")? })
+    }
+
+    /// Any other command, on the same store; gives its standard output.
+    pub fn command(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = program(&self.program, &self.folder);
+        command.args(arguments).arg("--data-dir").arg(self.data_dir()).args(["--store", &self.store]);
+        run(&mut command)
+    }
+}
+
+fn launch(gatepass: &Path, folder: &Path, port: u16, store: &str) -> Result<Service> {
+    let mut server = program(gatepass, folder);
+    server.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--public-url", &url(port)]);
+    server.arg("--data-dir").arg(folder.join("data")).args(["--store", store]);
+    let mut service = Service::start("gatepass serve", &server, &folder.join("gatepass.log"))?;
+    service.wait_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok())?;
+    Ok(service)
+}
+
+/// Without what the environment or a configuration file of the developer's would add.
+fn program(gatepass: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(gatepass);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("GATEPASS_") {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(folder);
+    command
+}
+
+fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}

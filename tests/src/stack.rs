@@ -1,0 +1,103 @@
+//! All parts together.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use crate::api::{Member, PanelApi};
+use crate::browser::Browser;
+use crate::demo::{self, Demo};
+use crate::forge::Forge;
+use crate::gatepass::Gatepass;
+use crate::process::tail;
+use crate::redis::Redis;
+use crate::wordpress::WordPress;
+use crate::{Handoff, Result};
+
+/// A panel, a Gatepass on Redis, and a WordPress that is paired with it.
+#[derive(Debug)]
+pub struct Stack {
+    // Dropped, and so stopped, in this order; the folder last.
+    /// The demo panel.
+    pub demo: Demo,
+    /// The WordPress site.
+    pub wordpress: WordPress,
+    /// `gatepass serve`.
+    pub gatepass: Gatepass,
+    /// Its store.
+    pub redis: Redis,
+    /// The panel API for that site, with an API key of the default tenant.
+    pub api: PanelApi,
+    folder: TempDir,
+}
+
+impl Stack {
+    /// Starts everything; takes about two seconds.
+    #[expect(clippy::unused_async, reason = "every other way to get a part is async; this may become so")]
+    pub async fn start() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("gatepass-test.").tempdir()?;
+        let place = folder.path();
+        let redis = Redis::start(&place.join("redis"))?;
+        let gatepass = Gatepass::start(&place.join("gatepass"), &redis.url())?;
+        let wordpress = WordPress::start(&place.join("wordpress"))?;
+
+        let panel_port = Demo::reserve()?;
+        let panel_url = demo::url(panel_port);
+        let renew_url = format!("{panel_url}#renew");
+        let site =
+            gatepass.add_site(wordpress.url(), &["--panel-url", &panel_url, "--renew-url", &renew_url])?;
+        wordpress.pair(&site.pairing_code)?;
+        let key = gatepass.add_client("e2e")?;
+        let demo = Demo::start(&place.join("demo"), panel_port, &gatepass.url(), &site.id, &key)?;
+        let api = PanelApi::new(&gatepass.url(), &site.id, &key);
+        Ok(Self { demo, wordpress, gatepass, redis, api, folder })
+    }
+
+    /// A fresh Chromium (about a second).
+    pub async fn browser(&self) -> Result<Browser> {
+        Browser::start().await
+    }
+
+    /// Puts an active member under this subject. Tests that share a stack each need a subject of their own.
+    pub async fn member(&self, subject: &str) -> Result<Member> {
+        self.api.put_status(subject, "active").await
+    }
+
+    /// The same, and issues a handoff for it.
+    pub async fn handoff(&self, subject: &str) -> Result<(Member, Handoff)> {
+        let member = self.member(subject).await?;
+        let handoff = self.api.issue(subject).await?;
+        Ok((member, handoff))
+    }
+
+    /// What an attacker would have to forge.
+    pub async fn forge(&self) -> Result<Forge> {
+        Forge::open(&self.gatepass.data_dir(), &self.redis.url(), &self.gatepass.url(), self.api.site()).await
+    }
+
+    /// Every log of every part.
+    pub fn logs(&self) -> Vec<PathBuf> {
+        let mut logs = self.wordpress.logs();
+        logs.extend([self.gatepass.log(), self.demo.log(), self.folder.path().join("redis/redis.log")]);
+        logs
+    }
+
+    /// The logs in which a text stands.
+    pub fn logs_that_contain(&self, text: &str) -> Vec<PathBuf> {
+        self.logs()
+            .into_iter()
+            .filter(|log| fs::read_to_string(log).is_ok_and(|said| said.contains(text)))
+            .collect()
+    }
+
+    /// The ends of all logs, for a failure's report.
+    pub fn report(&self) -> String {
+        let mut report = String::new();
+        for log in self.logs().into_iter().filter(|log| fs::metadata(log).is_ok_and(|file| file.len() > 0)) {
+            let _ = write!(report, "---- {}\n{}\n", log.display(), tail(&log));
+        }
+        report
+    }
+}
