@@ -6,6 +6,7 @@ use gatepass_http::{Code, Problem};
 
 pub(crate) fn from_issue(error: IssueError) -> Problem {
     match error {
+        IssueError::SiteNotFound => Problem::new(Code::SiteNotFound),
         IssueError::MemberNotFound => Problem::new(Code::MemberNotFound)
             .detail("put the member first: PUT /v1/sites/{site}/members/{subject}"),
         IssueError::MembershipInactive => Problem::new(Code::MembershipInactive),

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use gatepass_core::Store;
 use gatepass_core::client::Client;
-use gatepass_core::site::Site;
-use gatepass_core::{SiteId, Store};
+use gatepass_core::site::is_loopback;
 use gatepass_http::Ambient;
-use gatepass_http::cache::ShortMemory;
+use gatepass_http::cache::{ShortMemory, SiteMemory};
 use gatepass_keys::Keyring;
 use url::Url;
 
@@ -19,7 +19,7 @@ pub struct BrokerState {
     pub(crate) issuer: String,
     pub(crate) bridge_url: Url,
     pub(crate) clients: ShortMemory<String, Client>,
-    pub(crate) sites: ShortMemory<SiteId, Arc<Site>>,
+    pub(crate) sites: SiteMemory,
 }
 
 impl BrokerState {
@@ -30,8 +30,14 @@ impl BrokerState {
         keyring: Keyring,
         issuer: String,
         bridge_url: Url,
+        sites: SiteMemory,
     ) -> Self {
-        let (clients, sites) = (ShortMemory::new(10_000), ShortMemory::new(10_000));
-        Self { store, ambient, keyring, issuer, bridge_url, clients, sites }
+        Self { store, ambient, keyring, issuer, bridge_url, clients: ShortMemory::new(10_000), sites }
+    }
+
+    /// Whether this Gatepass serves sites on its own machine: only then may a panel register one there, or the
+    /// challenge of pairing would be a way to make it call its neighbours.
+    pub(crate) fn is_local(&self) -> bool {
+        is_loopback(&self.bridge_url)
     }
 }

@@ -94,6 +94,12 @@ impl PanelApi {
         Self { key: key.to_owned(), ..self.clone() }
     }
 
+    /// The same key for another site.
+    #[must_use]
+    pub fn for_site(&self, site: &str) -> Self {
+        Self { site: site.to_owned(), ..self.clone() }
+    }
+
     /// Any call; `path` begins with a slash.
     pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer> {
         let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);

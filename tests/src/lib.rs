@@ -21,6 +21,7 @@
 pub mod api;
 pub mod browser;
 pub mod demo;
+pub mod fake_site;
 pub mod fixtures;
 pub mod forge;
 pub mod gatepass;

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use gatepass_core::site::Site;
-use gatepass_core::{SiteId, Store};
+use gatepass_core::Store;
 use gatepass_http::Ambient;
-use gatepass_http::cache::ShortMemory;
+use gatepass_http::cache::SiteMemory;
 use gatepass_keys::KeySet;
 use url::Url;
 
@@ -22,7 +21,7 @@ pub struct BridgeState {
     /// This bridge's own address, which is the audience of the sites' proofs.
     pub(crate) bridge: String,
     pub(crate) challenger: Challenger,
-    pub(crate) sites: ShortMemory<SiteId, Arc<Site>>,
+    pub(crate) sites: SiteMemory,
     pub(crate) tally: Tally,
 }
 
@@ -37,6 +36,7 @@ impl BridgeState {
         keys: KeySet,
         issuer: String,
         bridge_url: &Url,
+        sites: SiteMemory,
     ) -> Result<Self, reqwest::Error> {
         Ok(Self {
             store,
@@ -45,7 +45,7 @@ impl BridgeState {
             issuer,
             bridge: bridge_url.as_str().trim_end_matches('/').to_owned(),
             challenger: Challenger::new()?,
-            sites: ShortMemory::new(10_000),
+            sites,
             tally: Tally::default(),
         })
     }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use url::Url;
 
 /// One click from a subscription panel into WordPress.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -22,8 +22,8 @@ pub(crate) struct Args {
 }
 
 /// Every setting, as a flag, an environment variable or a line of gatepass.toml; in this order the first one given
-/// counts.
-#[derive(Debug, Default, ClapArgs, Deserialize)]
+/// counts. No `Debug`: the store's address may hold a password.
+#[derive(Default, ClapArgs, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
     /// File with settings [default: gatepass.toml, if there is one]
@@ -168,7 +168,7 @@ pub(crate) enum SiteCommand {
 }
 
 /// What is decided for a site.
-#[derive(Debug, Default, ClapArgs)]
+#[derive(Debug, Clone, Default, ClapArgs)]
 pub(crate) struct PolicyArgs {
     /// The panel's page that a refused customer is led back to
     #[arg(long, value_name = "URL")]

@@ -39,15 +39,17 @@ pub(crate) struct Config {
 impl Config {
     pub(crate) fn new(given: Settings) -> Result<Self, Failure> {
         let file = read_file(given.config.as_deref())?;
-        let store = store_choice(
-            given.store.or_else(|| file.store.filter(|_| given.store_file.is_none())),
-            given.store_file.or(file.store_file),
-        )?;
+        let store = match (given.store, given.store_file) {
+            (None, None) => store_choice(file.store, file.store_file)?,
+            (value, file) => store_choice(value, file)?,
+        };
         let public_url = given.public_url.or(file.public_url);
         let bridge_url = given.bridge_url.or(file.bridge_url);
         for (name, url) in [("public-url", &public_url), ("bridge-url", &bridge_url)] {
-            if let Some(Err(error)) = url.as_ref().map(check_http_url) {
-                return Err(Failure::Usage(format!("--{name}: {error}")));
+            let Some(url) = url else { continue };
+            check_http_url(url).map_err(|error| Failure::Usage(format!("--{name}: {error}")))?;
+            if url.query().is_some() || url.fragment().is_some() {
+                return Err(Failure::Usage(format!("--{name}: without a query or a fragment")));
             }
         }
         Ok(Self {
@@ -73,7 +75,12 @@ fn read_file(given: Option<&Path>) -> Result<Settings, Failure> {
         }
         Err(error) => return Err(Failure::Usage(format!("cannot read {}: {error}", path.display()))),
     };
-    toml::from_str(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+    // Only the message: the line itself may hold a password.
+    toml::from_str(&text).map_err(|error| {
+        let line =
+            error.span().map_or(0, |span| text.get(..span.start).map_or(0, |t| t.lines().count().max(1)));
+        Failure::Usage(format!("{}, line {line}: {}", path.display(), error.message()))
+    })
 }
 
 fn store_choice(value: Option<String>, file: Option<PathBuf>) -> Result<StoreChoice, Failure> {

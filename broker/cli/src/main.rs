@@ -16,14 +16,23 @@ mod sites;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::args::{Args, Command};
 use crate::config::Config;
 use crate::error::Failure;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let matches = Args::command().get_matches();
+    let mut args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    // Of store and store-file, a flag sends the environment's away.
+    let by_flag = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+    match (by_flag("store"), by_flag("store_file")) {
+        (true, false) => args.settings.store_file = None,
+        (false, true) => args.settings.store = None,
+        _ => {}
+    }
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::{rt, web};
 use gatepass_broker::BrokerState;
 use gatepass_core::Store;
+use gatepass_http::cache::SiteMemory;
 use gatepass_http::{Ambient, server};
 use gatepass_wp_bridge::BridgeState;
 
@@ -25,13 +26,14 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let store = open::store(config).await?;
     instance.save(&config.data_dir)?;
 
-    let ambient = Ambient::system();
+    let (ambient, sites) = (Ambient::system(), SiteMemory::new(Arc::clone(&store)));
     let bridge = BridgeState::new(
         Arc::clone(&store),
         ambient.clone(),
         keyring.key_set().clone(),
         instance.issuer(),
         &instance.bridge_url,
+        sites.clone(),
     )
     .map_err(|error| Failure::Failed(format!("cannot make HTTPS calls: {error}")))?;
     let bridge = web::Data::new(bridge);
@@ -41,6 +43,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
         keyring,
         instance.issuer(),
         instance.bridge_url.clone(),
+        sites,
     ));
     let shared = web::Data::new(Arc::clone(&store));
 

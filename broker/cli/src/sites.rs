@@ -1,11 +1,13 @@
 //! `gatepass site`: WordPress sites and their pairing codes.
 
+use std::sync::Arc;
+
 use gatepass_core::clock::System;
 use gatepass_core::event::{Actor, Context};
 use gatepass_core::pairing::make_code;
 use gatepass_core::site::{Policy, Site};
-use gatepass_core::store::SiteCreation;
-use gatepass_core::validate::{self, FieldError};
+use gatepass_core::store::{ChangePolicy, PolicyChange, SiteCreation};
+use gatepass_core::validate::{self, FieldError, FieldErrors};
 use gatepass_core::{Clock, RequestId, SiteId, Store};
 use serde_json::{Value, json};
 
@@ -21,7 +23,11 @@ pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Fai
     let context = Context::new(RequestId::generate(&System)?, Actor::Operator);
     match command {
         SiteCommand::Add { url, tenant, policy } => {
-            let policy = apply(Policy::default(), policy)?;
+            let policy = apply(Policy::default(), policy);
+            let errors = validate::policy(&policy);
+            if !errors.is_empty() {
+                return Err(wrong(errors));
+            }
             let id = SiteId::generate(now, &System)?;
             let site = Site { id, tenant, origin: url, created_at: now, policy, paired: None };
             match store.create_site(&site, now, &context).await? {
@@ -68,10 +74,18 @@ pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Fai
             output::line(&serde_json::to_string_pretty(&describe(&site)).unwrap_or_default())
         }
         SiteCommand::Set { id, policy } => {
-            let site = found(store.site(id).await?, id)?;
-            let policy = apply(site.policy, policy)?;
-            let site = found(store.set_policy(id, &policy, now, &context).await?, id)?;
-            output::line(&serde_json::to_string_pretty(&describe(&site)).unwrap_or_default())
+            let change: ChangePolicy = Arc::new(move |old| {
+                let new = apply(old, policy.clone());
+                let errors = validate::policy(&new);
+                if errors.is_empty() { Ok(new) } else { Err(errors) }
+            });
+            match store.change_policy(id, change, now, &context).await? {
+                PolicyChange::Changed(site) => {
+                    output::line(&serde_json::to_string_pretty(&describe(&site)).unwrap_or_default())
+                }
+                PolicyChange::Refused(errors) => Err(wrong(errors)),
+                PolicyChange::SiteNotFound => found(None, id).map(|_| ()),
+            }
         }
         SiteCommand::PairingCode { id, replace } => {
             pairing_code(config, &*store, id, replace, &context).await
@@ -108,7 +122,7 @@ fn describe(site: &Site) -> Value {
 }
 
 /// The policy with what was given changed in it.
-fn apply(mut policy: Policy, given: PolicyArgs) -> Result<Policy, Failure> {
+fn apply(mut policy: Policy, given: PolicyArgs) -> Policy {
     let PolicyArgs { panel_url, renew_url, default_redirect, token_lifetime, allowed_roles } = given;
     policy.panel_url = panel_url.or(policy.panel_url);
     policy.renew_url = renew_url.or(policy.renew_url);
@@ -117,9 +131,12 @@ fn apply(mut policy: Policy, given: PolicyArgs) -> Result<Policy, Failure> {
     if !allowed_roles.is_empty() {
         policy.allowed_roles = allowed_roles;
     }
+    policy
+}
+
+fn wrong(errors: FieldErrors) -> Failure {
     let said = |FieldError { field, message, .. }| format!("--{}: {message}", field.replace('_', "-"));
-    let errors: Vec<String> = validate::policy(&policy).into_iter().map(said).collect();
-    if errors.is_empty() { Ok(policy) } else { Err(Failure::Usage(errors.join("; "))) }
+    Failure::Usage(errors.into_iter().map(said).collect::<Vec<_>>().join("; "))
 }
 
 async fn pairing_code(

@@ -8,6 +8,11 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::macros::datetime;
+
+/// What RFC 3339 can write in UTC: the years 0 to 9999, in milliseconds.
+const MIN_MILLIS: i64 = datetime!(0000-01-01 0:00 UTC).unix_timestamp() * 1000;
+const MAX_MILLIS: i64 = datetime!(9999-12-31 23:59:59 UTC).unix_timestamp() * 1000 + 999;
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z. In JSON an RFC 3339 string in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,16 +49,14 @@ impl Timestamp {
     pub fn age_at(self, now: Self) -> Duration {
         Duration::from_millis(u64::try_from(now.0.saturating_sub(self.0)).unwrap_or(0))
     }
-
-    fn to_offset(self) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
-            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
-    }
 }
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.to_offset().format(&Rfc3339).map_err(|_| std::fmt::Error)?)
+        let millis = self.0.clamp(MIN_MILLIS, MAX_MILLIS);
+        let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000);
+        let text = time.ok().and_then(|time| time.format(&Rfc3339).ok()).ok_or(std::fmt::Error)?;
+        f.write_str(&text)
     }
 }
 
@@ -70,7 +73,10 @@ impl<'de> Deserialize<'de> for Timestamp {
             serde::de::Error::custom("expected an RFC 3339 time such as 2026-01-31T12:00:00Z")
         })?;
         let millis = parsed.unix_timestamp_nanos().div_euclid(1_000_000);
-        i64::try_from(millis).map(Self).map_err(|_| serde::de::Error::custom("this time is out of range"))
+        match i64::try_from(millis) {
+            Ok(millis @ MIN_MILLIS..=MAX_MILLIS) => Ok(Self(millis)),
+            _ => Err(serde::de::Error::custom("this time lies outside of the years 0 to 9999 in UTC")),
+        }
     }
 }
 
@@ -130,6 +136,18 @@ mod tests {
         assert_eq!(serde_json::to_string(&time).unwrap(), "\"2026-01-31T12:00:00.5Z\"");
         assert!(serde_json::from_str::<Timestamp>("\"yesterday\"").is_err());
         assert!(serde_json::from_str::<Timestamp>("1769860800").is_err());
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_written_in_utc_is_not_read() {
+        for text in ["0000-01-01T00:00:00+23:59", "9999-12-31T23:59:59-05:00"] {
+            assert!(serde_json::from_value::<Timestamp>(text.into()).is_err(), "{text}");
+        }
+        for text in ["0000-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"] {
+            let time: Timestamp = serde_json::from_value(text.into()).unwrap();
+            assert_eq!(serde_json::to_value(time).unwrap(), text);
+        }
+        assert_eq!(Timestamp::from_millis(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
     }
 
     #[test]

@@ -83,6 +83,8 @@ impl NewHandoff {
 pub enum Issuance {
     /// The record is written.
     Issued,
+    /// There is no such site (any more); nothing was written.
+    SiteNotFound,
     /// The panel never told of this member; nothing was written but the event.
     MemberNotFound,
     /// The membership is not in force; nothing was written but the event.
@@ -265,6 +267,12 @@ pub struct Handoff {
 }
 
 impl Handoff {
+    /// Counts it as revoked if everything issued up to `not_before` is, or if its key is.
+    pub(crate) fn voided_by(&mut self, not_before: Option<Timestamp>, key_revoked_at: Option<Timestamp>) {
+        let voided = not_before.filter(|limit| self.issued_at <= *limit);
+        self.revoked_at = self.revoked_at.or(voided).or(key_revoked_at);
+    }
+
     /// Where it stands at `now`.
     pub fn state(&self, now: Timestamp) -> State {
         match (&self.outcome, self.redeemed_at, self.revoked_at) {

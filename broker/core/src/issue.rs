@@ -40,6 +40,9 @@ pub struct Issued {
 /// Why nothing was issued.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
+    /// There is no such site (any more).
+    #[error("there is no such site")]
+    SiteNotFound,
     /// The panel never told of this member.
     #[error("there is no such member on this site")]
     MemberNotFound,
@@ -88,6 +91,7 @@ pub async fn issue(
     };
     match store.issue(request.site, &handoff, context).await? {
         Issuance::Issued => Ok(Issued { id, token, expires_at }),
+        Issuance::SiteNotFound => Err(IssueError::SiteNotFound),
         Issuance::MemberNotFound => Err(IssueError::MemberNotFound),
         Issuance::MembershipInactive => Err(IssueError::MembershipInactive),
     }

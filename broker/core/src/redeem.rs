@@ -13,8 +13,8 @@ use crate::handoff::{ATTEMPT_WINDOW, Presented, Redeemed, Redemption, Refusal};
 use crate::id::{Attempt, HandoffId, SiteId};
 use crate::store::{Handoffs, StoreError};
 
-/// What the site shows.
-#[derive(Debug)]
+/// What the site shows. No `Debug`: it carries a token.
+#[expect(missing_debug_implementations, reason = "it carries a token")]
 pub struct Request<'a> {
     /// The site that asks, proven by its own key.
     pub site: SiteId,

@@ -1,5 +1,6 @@
 //! What a field of a request may hold. Each problem names its field, so that a panel can show it where it belongs.
 
+use email_address::{EmailAddress, Options};
 use serde::Serialize;
 use url::Url;
 
@@ -53,7 +54,7 @@ pub fn wanted(wanted: &Wanted, allowed_roles: &[String]) -> FieldErrors {
     let mut errors = Vec::new();
     // WordPress keeps 100 characters of an address, 60 of a user name, 250 of a display name.
     text(&mut errors, "email", email, 100);
-    if !email_address::EmailAddress::is_valid(email) || !email.is_ascii() {
+    if !is_email(email) {
         errors.push(FieldError::new(
             "email",
             "invalid",
@@ -89,6 +90,12 @@ pub fn wanted(wanted: &Wanted, allowed_roles: &[String]) -> FieldErrors {
     errors
 }
 
+/// A bare address with a public domain: no display name, no quoted local part, no `user@localhost`.
+fn is_email(text: &str) -> bool {
+    let options = Options::default().without_display_text().without_domain_literal().with_required_tld();
+    text.is_ascii() && !text.contains('"') && EmailAddress::parse_with_options(text, options).is_ok()
+}
+
 fn role_list(errors: &mut FieldErrors, field: &str, roles: &[String]) {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
     if roles.len() > 20 {
@@ -119,7 +126,7 @@ pub fn policy(policy: &Policy) -> FieldErrors {
         }
     }
     if let Some(path) = default_redirect
-        && !is_local_path(path)
+        && !is_path(path)
     {
         errors.push(FieldError::new("default_redirect", "invalid", "expected a path such as /my-account/"));
     }
@@ -130,40 +137,54 @@ pub fn policy(policy: &Policy) -> FieldErrors {
     errors
 }
 
+/// Whether this is a path that stays on whichever site it is used on.
+fn is_path(path: &str) -> bool {
+    let anywhere = "https://site.invalid".parse::<Origin>();
+    path.starts_with('/')
+        && anywhere.is_ok_and(|origin| local_path(path, &origin).is_some_and(|same| same == path))
+}
+
 /// What is said of a token lifetime out of range.
 pub fn lifetime_error(field: &str) -> FieldError {
     let (min, max) = (LIFETIME_SECS.start(), LIFETIME_SECS.end());
     FieldError::new(field, "out_of_range", format!("{min} to {max} seconds"))
 }
 
-/// Whether `target` is a path that no browser takes for another host: one slash first, and neither backslashes
-/// (which browsers read as slashes, WHATWG URL section 4.4) nor control characters (which they drop).
-fn is_local_path(target: &str) -> bool {
-    target.starts_with('/')
-        && !target.starts_with("//")
-        && target.len() <= 2000
-        && !target.chars().any(|c| c == '\\' || c.is_control() || c.is_whitespace())
+/// Characters that browsers read as others or drop (backslash, controls, white space; WHATWG URL section 4.4), that
+/// WordPress's `wp_sanitize_redirect` drops (leaving what was not checked), or that belong encoded.
+fn is_odd(c: char) -> bool {
+    c.is_control() || c.is_whitespace() || "\\\"<>{}|^`".contains(c)
 }
 
-/// Checks where a login wants to land: a path on the site, or a full URL on its origin.
-pub fn redirect_to(target: &str, origin: &Origin) -> Result<(), FieldError> {
-    let on_site = if target.starts_with('/') {
-        // Resolved as a browser would, it must still be on the site.
-        is_local_path(target) && origin.url().join(target).is_ok_and(|url| origin.holds(&url))
-    } else {
-        target.len() <= 2000
-            && !target.chars().any(|c| c == '\\' || c.is_control() || c.is_whitespace())
-            && Url::parse(target).is_ok_and(|url| origin.holds(&url))
-    };
-    if on_site {
-        Ok(())
-    } else {
-        Err(FieldError::new(
-            "redirect_to",
-            "off_site",
-            format!("expected a path such as /my-account/, or a URL on {origin}"),
-        ))
+/// Encoded controls and backslashes, which something further on may decode.
+const ODD_ESCAPES: [&str; 4] = ["%0", "%1", "%5c", "%7f"];
+
+/// `target`, resolved as a browser on `origin` would, as a path with query and fragment; `None` if that is not on
+/// the origin.
+fn local_path(target: &str, origin: &Origin) -> Option<String> {
+    let lower = target.to_ascii_lowercase();
+    if target.len() > 2000 || target.chars().any(is_odd) || ODD_ESCAPES.iter().any(|odd| lower.contains(odd))
+    {
+        return None;
     }
+    let url = if target.starts_with('/') {
+        origin.url().join(target).ok()?
+    } else if lower.starts_with("https://") || lower.starts_with("http://") {
+        Url::parse(target).ok()?
+    } else {
+        return None;
+    };
+    let path = &url[url::Position::BeforePath..];
+    (origin.holds(&url) && !path.starts_with("//")).then(|| path.to_owned())
+}
+
+/// Checks where a login wants to land: a path on the site, or a full URL on its origin. The answer is the path that
+/// it comes to, and nothing that was not checked.
+pub fn redirect_to(target: &str, origin: &Origin) -> Result<String, FieldError> {
+    local_path(target, origin).ok_or_else(|| {
+        let message = format!("expected a path such as /my-account/, or a URL on {origin}");
+        FieldError::new("redirect_to", "off_site", message)
+    })
 }
 
 #[cfg(test)]
@@ -173,8 +194,15 @@ mod tests {
     #[test]
     fn a_login_never_lands_off_the_site() {
         let origin: Origin = "https://example.com".parse().unwrap();
-        for good in ["/", "/a/b?c=d#e", "https://example.com/x", "https://EXAMPLE.com:443/x"] {
-            assert_eq!(redirect_to(good, &origin), Ok(()), "{good}");
+        for (good, path) in [
+            ("/", "/"),
+            ("/a/b?c=d#e", "/a/b?c=d#e"),
+            ("/a/../b", "/b"),
+            ("/caf%C3%A9/ä", "/caf%C3%A9/%C3%A4"),
+            ("https://example.com", "/"),
+            ("https://EXAMPLE.com:443/x?y#z", "/x?y#z"),
+        ] {
+            assert_eq!(redirect_to(good, &origin).as_deref(), Ok(path), "{good}");
         }
         for bad in [
             "",
@@ -195,8 +223,40 @@ mod tests {
             "https:\\\\evil.test",
             " https://example.com/",
             "https://example.com\\@evil.test/",
+            "/..//evil.test",
+            "/.//evil.test",
+            "/\"/evil.test",
+            "/{/evil.test",
+            "/%0d/evil.test",
+            "/%0A/evil.test",
+            "/%5cevil.test",
+            "https:example.com/x",
+            "https:/example.com/x",
+            "https://example.com//evil.test",
         ] {
             assert!(redirect_to(bad, &origin).is_err(), "{bad:?}");
+        }
+        assert!(is_path("/my-account/?tab=1"));
+        for bad in ["/..//evil.test", "//evil.test", "my-account", "/a b", "https://site.invalid/"] {
+            assert!(!is_path(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_bare() {
+        for good in ["mia@example.com", "mia.o'neil+news@mail.example.co.uk"] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in [
+            "Mia <mia@example.com>",
+            "a@[127.0.0.1]",
+            "a@localhost",
+            "\"><script>\"@x.de",
+            "a b@example.com",
+            "@x.de",
+            "ä@x.de",
+        ] {
+            assert!(!is_email(bad), "{bad}");
         }
     }
 

@@ -3,8 +3,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
+use actix_web::rt::time::timeout;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use gatepass_core::validate::FieldError;
 use serde::de::DeserializeOwned;
@@ -15,7 +17,31 @@ use crate::{Code, Problem};
 /// limits, is under 8 KiB.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// A JSON body.
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// First one extractor, then the other: a body is not looked at before it is known who sends it.
+#[derive(Debug)]
+pub struct Then<A, B>(pub A, pub B);
+
+impl<A, B> FromRequest for Then<A, B>
+where
+    A: FromRequest<Error = Problem> + 'static,
+    B: FromRequest<Error = Problem> + 'static,
+{
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let first = A::from_request(&request, &mut Payload::None).await?;
+            Ok(Self(first, B::from_request(&request, &mut payload).await?))
+        })
+    }
+}
+
+/// A JSON body: an object.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
@@ -30,18 +56,24 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
             if !is_json {
                 return Err(Problem::new(Code::UnsupportedMediaType));
             }
-            let bytes =
-                bytes.await.map_err(|error| match error.as_response_error().status_code().as_u16() {
-                    413 => Problem::new(Code::PayloadTooLarge)
-                        .detail(format!("at most {MAX_BODY_BYTES} bytes are read")),
-                    _ => Problem::new(Code::MalformedRequest).detail("the body did not arrive whole"),
-                })?;
+            let bytes = timeout(BODY_TIMEOUT, bytes)
+                .await
+                .map_err(|_| Problem::new(Code::RequestTimeout))?
+                .map_err(|error| match error.as_response_error().status_code().as_u16() {
+                413 => Problem::new(Code::PayloadTooLarge)
+                    .detail(format!("at most {MAX_BODY_BYTES} bytes are read")),
+                _ => Problem::new(Code::MalformedRequest).detail("the body did not arrive whole"),
+            })?;
             parse(&bytes).map(Self)
         })
     }
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // serde would take an array for a struct, by position.
+    if matches!(bytes.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'[')) {
+        return Err(Problem::new(Code::MalformedRequest).detail("expected an object, not an array"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let field = error.path().to_string();
@@ -98,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_malformed() {
-        for body in [&b""[..], b"{", b"\xff\xfe", br#"{"subject": "a"} x"#] {
+        for body in [&b""[..], b"{", b"\xff\xfe", br#"{"subject": "a"} x"#, br#"["a"]"#] {
             assert_eq!(refused(body)["code"], "malformed_request", "{body:?}");
         }
     }

@@ -2,8 +2,11 @@
 //! all that design allows for what takes rights away, and it is enough to spare a busy service nearly every look-up.
 
 use std::hash::Hash;
+use std::sync::Arc;
 use std::time::Duration;
 
+use gatepass_core::site::Site;
+use gatepass_core::{SiteId, Store, StoreError};
 use moka::future::Cache;
 
 /// For how long a look-up is remembered.
@@ -39,5 +42,30 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Sho
     /// Forgets a value that is about to change.
     pub async fn forget(&self, key: &K) {
         self.0.invalidate(key).await;
+    }
+}
+
+/// Sites as they were at most a second ago. Broker and bridge of one process share one, so that neither believes
+/// what the other has just changed.
+#[derive(Debug, Clone)]
+pub struct SiteMemory {
+    store: Arc<dyn Store>,
+    memory: ShortMemory<SiteId, Arc<Site>>,
+}
+
+impl SiteMemory {
+    /// A memory in front of `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, memory: ShortMemory::new(10_000) }
+    }
+
+    /// The site with this id.
+    pub async fn get(&self, id: SiteId) -> Result<Option<Arc<Site>>, StoreError> {
+        self.memory.get(id, async { Ok(self.store.site(id).await?.map(Arc::new)) }).await
+    }
+
+    /// Forgets a site that has changed.
+    pub async fn forget(&self, id: SiteId) {
+        self.memory.forget(&id).await;
     }
 }

@@ -61,6 +61,7 @@ table! {
     InsufficientScope "insufficient_scope" 403 "This API key may not do that.";
     NotFound "not_found" 404 "There is nothing at this address.";
     MethodNotAllowed "method_not_allowed" 405 "This address takes another method.";
+    RequestTimeout "request_timeout" 408 "The request did not arrive in time.";
     PayloadTooLarge "payload_too_large" 413 "The request is too large.";
     UnsupportedMediaType "unsupported_media_type" 415 "The body must be application/json.";
     ValidationFailed "validation_failed" 422 "Something in the request is not as it must be; see errors.";

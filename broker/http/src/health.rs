@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, Route, web};
 use gatepass_core::Store;
 use serde_json::json;
 
@@ -10,7 +10,10 @@ use crate::Problem;
 
 /// Both routes.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.route("/healthz", web::get().to(healthz)).route("/readyz", web::get().to(readyz));
+    for path in ["/healthz", "/readyz"] {
+        let route = |method: Route| if path == "/healthz" { method.to(healthz) } else { method.to(readyz) };
+        config.service(web::resource(path).route(route(web::get())).route(route(web::head())));
+    }
 }
 
 async fn healthz() -> HttpResponse {

@@ -11,7 +11,7 @@ pub mod request_id;
 pub mod server;
 
 pub use ambient::Ambient;
-pub use body::Json;
+pub use body::{Json, Then};
 pub use code::{Code, Page};
 pub use problem::Problem;
 pub use request_id::RequestIdOf;

@@ -47,11 +47,15 @@ pub async fn request_id(
 /// Puts the request id into a problem, and makes a problem of what actix answered by itself.
 fn name_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
     let status = response.status().as_u16();
-    let Some(error) = response.response().error() else { return response };
-    let problem = error.as_error::<Problem>().cloned().unwrap_or_else(|| {
-        tracing::debug!(request_id = %id, %error, "refused by the framework");
-        Problem::new(by_status(status))
-    });
+    let problem = match response.response().error() {
+        Some(error) => error.as_error::<Problem>().cloned().unwrap_or_else(|| {
+            tracing::debug!(request_id = %id, %error, "refused by the framework");
+            Problem::new(by_status(status))
+        }),
+        // No route takes this method: the framework says so without an error.
+        None if status >= 400 => Problem::new(by_status(status)),
+        None => return response,
+    };
     response.into_response(problem.response(Some(id)))
 }
 

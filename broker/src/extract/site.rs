@@ -35,8 +35,7 @@ impl FromRequest for OwnSite {
             let state = state.ok_or_else(|| Problem::new(Code::Internal))?;
             let not_found = || Problem::new(Code::SiteNotFound);
             let id = id.ok_or_else(not_found)?;
-            let look_up = async { Ok::<_, Problem>(state.store.site(id).await?.map(Arc::new)) };
-            let found = state.sites.get(id, look_up).await?;
+            let found = state.sites.get(id).await?;
             let site = found.filter(|site| site.tenant == by.client.tenant).ok_or_else(not_found)?;
             Ok(Self { site, by })
         })

@@ -4,14 +4,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpResponse, web};
 use gatepass_core::client::Scope;
 use gatepass_core::handoff::{Details, Handoff, Outcome, Revocation, State};
 use gatepass_core::issue::{self, issue};
 use gatepass_core::site::LIFETIME_SECS;
 use gatepass_core::validate::{self, FieldError};
 use gatepass_core::{HandoffId, Subject, Timestamp};
-use gatepass_http::{Code, Json, Problem};
+use gatepass_http::{Code, Json, Problem, Then};
 use serde::{Deserialize, Serialize};
 
 use crate::BrokerState;
@@ -21,7 +21,7 @@ use crate::extract::OwnSite;
 /// What a panel asks for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewHandoff {
+pub(super) struct NewHandoff {
     /// The panel's customer id.
     subject: Subject,
     /// Where on the site to land: a path, or a URL on the site's origin.
@@ -56,24 +56,22 @@ fn check_binding(binding: Option<&str>, required: bool) -> Option<FieldError> {
 }
 
 #[derive(Serialize)]
-struct Created {
+pub(super) struct Created {
     id: HandoffId,
     /// Send the browser there by a redirect, at once. The token is in the fragment, which no server sees or logs.
     login_url: String,
     expires_at: Timestamp,
 }
 
-#[post("/v1/sites/{site}/handoffs")]
 pub(super) async fn create(
     state: web::Data<BrokerState>,
-    OwnSite { site, by }: OwnSite,
-    Json(body): Json<NewHandoff>,
+    Then(OwnSite { site, by }, Json(body)): Then<OwnSite, Json<NewHandoff>>,
 ) -> Result<HttpResponse, Problem> {
     by.may(Scope::Handoffs)?;
     let mut errors = Vec::new();
-    if let Some(target) = &body.redirect_to {
-        errors.extend(validate::redirect_to(target, &site.origin).err());
-    }
+    let redirect_to = body.redirect_to.and_then(|target| {
+        validate::redirect_to(&target, &site.origin).map_err(|error| errors.push(error)).ok()
+    });
     if body.ttl.is_some_and(|ttl| !LIFETIME_SECS.contains(&ttl)) {
         errors.push(validate::lifetime_error("ttl"));
     } else if body.ttl.is_some_and(|ttl| ttl > site.policy.token_lifetime) {
@@ -82,6 +80,13 @@ pub(super) async fn create(
     }
     errors.extend(check_binding(body.binding.as_deref(), site.policy.require_binding));
     Problem::check(errors)?;
+    let site = if site.paired.is_some() {
+        site
+    } else {
+        // It may have been paired this very second, at another process.
+        state.sites.forget(site.id).await;
+        state.sites.get(site.id).await?.ok_or_else(|| Problem::new(Code::SiteNotFound))?
+    };
     let paired = site.paired.as_ref().ok_or_else(|| {
         Problem::new(Code::SiteNotPaired).detail("paste a pairing code on the site's Gatepass settings page")
     })?;
@@ -93,7 +98,7 @@ pub(super) async fn create(
         lifetime: body.ttl.map_or(site.policy.token_lifetime(), |secs| Duration::from_secs(u64::from(secs))),
         binding: body.binding,
         details: Details {
-            redirect_to: body.redirect_to,
+            redirect_to,
             remember: body.remember,
             actor: None,
             client: by.client.id,
@@ -120,7 +125,7 @@ pub(super) async fn create(
 }
 
 #[derive(Serialize)]
-struct Read {
+pub(super) struct Read {
     id: HandoffId,
     state: State,
     subject: Subject,
@@ -158,7 +163,6 @@ fn id_in(path: &(String, String)) -> Result<HandoffId, Problem> {
     path.1.parse().map_err(|_| Problem::new(Code::HandoffNotFound))
 }
 
-#[get("/v1/sites/{site}/handoffs/{id}")]
 pub(super) async fn read(
     state: web::Data<BrokerState>,
     OwnSite { site, by }: OwnSite,
@@ -170,7 +174,6 @@ pub(super) async fn read(
     Ok(web::Json(Read::new(handoff, state.ambient.now())))
 }
 
-#[post("/v1/sites/{site}/handoffs/{id}/revoke")]
 pub(super) async fn revoke(
     state: web::Data<BrokerState>,
     OwnSite { site, by }: OwnSite,

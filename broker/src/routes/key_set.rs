@@ -1,11 +1,10 @@
 //! `/.well-known/jwks.json`: the keys that handoff tokens verify with (RFC 7517 section 5).
 
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpResponse, web};
 
 use crate::BrokerState;
 
-#[get("/.well-known/jwks.json")]
 pub(super) async fn jwks(state: web::Data<BrokerState>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "public, max-age=300"))

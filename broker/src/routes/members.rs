@@ -1,20 +1,20 @@
 //! Members: the whole wanted state of one customer on one site.
 
 use actix_web::http::header::{ETAG, IF_MATCH};
-use actix_web::{HttpRequest, HttpResponse, get, put, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use gatepass_core::client::Scope;
 use gatepass_core::member::{Member, Wanted};
 use gatepass_core::store::MemberPut;
 use gatepass_core::validate::{self, FieldError};
 use gatepass_core::{Subject, Timestamp};
-use gatepass_http::{Code, Json, Problem};
+use gatepass_http::{Code, Json, Problem, Then};
 use serde::Serialize;
 
 use crate::BrokerState;
 use crate::extract::OwnSite;
 
 #[derive(Serialize)]
-struct Answer {
+pub(super) struct Answer {
     #[serde(flatten)]
     member: Member,
     /// Whether the member may come in right now.
@@ -24,7 +24,7 @@ struct Answer {
 
 /// What WordPress knows of it. For now it learns at the next login.
 #[derive(Serialize)]
-struct Sync {
+pub(super) struct Sync {
     state: &'static str,
 }
 
@@ -46,19 +46,19 @@ fn subject_in(path: &(String, String)) -> Result<Subject, Problem> {
 /// The revision in `If-Match` (RFC 9110 section 13.1.1), which is what we give as the `ETag`.
 fn if_match(request: &HttpRequest) -> Result<Option<u64>, Problem> {
     let Some(value) = request.headers().get(IF_MATCH) else { return Ok(None) };
-    let revision = value.to_str().ok().and_then(|text| text.trim_matches('"').parse().ok());
+    let digits = value.to_str().ok().and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
+    let revision =
+        digits.filter(|text| text.bytes().all(|b| b.is_ascii_digit())).and_then(|text| text.parse().ok());
     revision.map(Some).ok_or_else(|| {
         Problem::new(Code::MalformedRequest).detail("If-Match takes the ETag of an answer, such as \"7\"")
     })
 }
 
-#[put("/v1/sites/{site}/members/{subject}")]
 pub(super) async fn put(
     state: web::Data<BrokerState>,
-    OwnSite { site, by }: OwnSite,
     path: web::Path<(String, String)>,
     request: HttpRequest,
-    Json(wanted): Json<Wanted>,
+    Then(OwnSite { site, by }, Json(wanted)): Then<OwnSite, Json<Wanted>>,
 ) -> Result<HttpResponse, Problem> {
     use actix_web::http::StatusCode;
     by.may(Scope::MembersWrite)?;
@@ -68,13 +68,13 @@ pub(super) async fn put(
     match state.store.put_member(site.id, &subject, &wanted, if_match, now, &by.context).await? {
         MemberPut::Created(member) => Ok(answer(StatusCode::CREATED, member, now)),
         MemberPut::Updated(member) | MemberPut::Unchanged(member) => Ok(answer(StatusCode::OK, member, now)),
+        MemberPut::SiteNotFound => Err(Problem::new(Code::SiteNotFound)),
         MemberPut::RevisionMismatch { current } => {
             Err(Problem::new(Code::RevisionMismatch).with("revision", current))
         }
     }
 }
 
-#[get("/v1/sites/{site}/members/{subject}")]
 pub(super) async fn get(
     state: web::Data<BrokerState>,
     OwnSite { site, by }: OwnSite,

@@ -9,18 +9,26 @@ use actix_web::web;
 
 /// Every route of the broker.
 pub fn routes(config: &mut web::ServiceConfig) {
+    use web::{delete, get, patch, post, put};
+    // One resource a path, so that another method is answered 405 and not 404.
+    let at = web::resource::<&str>;
     config
-        .service(key_set::jwks)
-        .service(handoffs::create)
-        .service(handoffs::read)
-        .service(handoffs::revoke)
-        .service(members::put)
-        .service(members::get)
-        .service(sites::create)
-        .service(sites::list)
-        .service(sites::read)
-        .service(sites::update)
-        .service(sites::remove)
-        .service(sites::pairing_code)
-        .service(sites::events);
+        .service(at("/.well-known/jwks.json").route(get().to(key_set::jwks)))
+        .service(at("/v1/sites").route(get().to(sites::list)).route(post().to(sites::create)))
+        .service(
+            at("/v1/sites/{site}")
+                .route(get().to(sites::read))
+                .route(patch().to(sites::update))
+                .route(delete().to(sites::remove)),
+        )
+        .service(at("/v1/sites/{site}/pairing-code").route(post().to(sites::pairing_code)))
+        .service(at("/v1/sites/{site}/events").route(get().to(sites::events)))
+        .service(at("/v1/sites/{site}/handoffs").route(post().to(handoffs::create)))
+        .service(at("/v1/sites/{site}/handoffs/{id}").route(get().to(handoffs::read)))
+        .service(at("/v1/sites/{site}/handoffs/{id}/revoke").route(post().to(handoffs::revoke)))
+        .service(
+            at("/v1/sites/{site}/members/{subject}")
+                .route(get().to(members::get))
+                .route(put().to(members::put)),
+        );
 }

@@ -1,16 +1,18 @@
 //! Sites: register, read, change, pair again, remove.
 
+use std::sync::Arc;
+
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpResponse, delete, get, patch, post, web};
+use actix_web::{HttpResponse, web};
 use gatepass_core::client::Scope;
 use gatepass_core::event::Event;
 use gatepass_core::pairing::make_code;
-use gatepass_core::site::{Origin, Policy, Site, Versions};
-use gatepass_core::store::SiteCreation;
+use gatepass_core::site::{Origin, Policy, Site, Versions, is_loopback};
+use gatepass_core::store::{ChangePolicy, PolicyChange, SiteCreation};
 use gatepass_core::validate::{self, FieldError};
 use gatepass_core::{SiteId, Timestamp};
-use gatepass_http::{Code, Json, Problem};
-use serde::{Deserialize, Serialize};
+use gatepass_http::{Code, Json, Problem, Then};
+use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
 use crate::BrokerState;
@@ -19,7 +21,7 @@ use crate::extract::{Authenticated, OwnSite};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewSite {
+pub(super) struct NewSite {
     /// Scheme, host and port of the site.
     url: String,
     #[serde(default)]
@@ -27,7 +29,7 @@ struct NewSite {
 }
 
 #[derive(Serialize)]
-struct Answer {
+pub(super) struct Answer {
     id: SiteId,
     url: Origin,
     created_at: Timestamp,
@@ -54,16 +56,18 @@ impl From<Site> for Answer {
     }
 }
 
-#[post("/v1/sites")]
 pub(super) async fn create(
     state: web::Data<BrokerState>,
-    by: Authenticated,
-    Json(body): Json<NewSite>,
+    Then(by, Json(body)): Then<Authenticated, Json<NewSite>>,
 ) -> Result<HttpResponse, Problem> {
     by.may(Scope::Sites)?;
     let origin: Origin = body.url.parse().map_err(|error: gatepass_core::site::InvalidOrigin| {
         Problem::invalid(vec![FieldError::new("url", "invalid", error.to_string())])
     })?;
+    if is_loopback(origin.url()) && !state.is_local() {
+        let message = "expected https:// and a name or address that is not this machine's own";
+        return Err(Problem::invalid(vec![FieldError::new("url", "invalid", message)]));
+    }
     check_policy(&body.policy)?;
     let now = state.ambient.now();
     let site = Site {
@@ -81,27 +85,27 @@ pub(super) async fn create(
 }
 
 fn check_policy(policy: &Policy) -> Result<(), Problem> {
-    let mut errors = validate::policy(policy);
-    for error in &mut errors {
-        error.field.insert_str(0, "policy.");
-    }
-    Problem::check(errors)
+    Problem::check(validate::policy(policy).into_iter().map(in_policy).collect())
+}
+
+/// The error of a policy's field as a request has it: one level down.
+fn in_policy(error: FieldError) -> FieldError {
+    FieldError { field: format!("policy.{}", error.field), ..error }
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Page {
+pub(super) struct Page {
     #[serde(default)]
     cursor: Option<SiteId>,
 }
 
 #[derive(Serialize)]
-struct SiteList {
+pub(super) struct SiteList {
     sites: Vec<Answer>,
     next_cursor: Option<SiteId>,
 }
 
-#[get("/v1/sites")]
 pub(super) async fn list(
     state: web::Data<BrokerState>,
     by: Authenticated,
@@ -114,7 +118,6 @@ pub(super) async fn list(
     Ok(web::Json(SiteList { sites: sites.into_iter().map(Answer::from).collect(), next_cursor }))
 }
 
-#[get("/v1/sites/{site}")]
 pub(super) async fn read(OwnSite { site, by }: OwnSite) -> Result<web::Json<Answer>, Problem> {
     by.may(Scope::Sites)?;
     Ok(web::Json(Answer::from((*site).clone())))
@@ -122,68 +125,105 @@ pub(super) async fn read(OwnSite { site, by }: OwnSite) -> Result<web::Json<Answ
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Change {
-    /// Members of the policy that change (RFC 7396: what is not named stays, `null` takes away).
-    policy: serde_json::Map<String, serde_json::Value>,
+pub(super) struct Change {
+    policy: PolicyChanges,
 }
 
-#[patch("/v1/sites/{site}")]
-pub(super) async fn update(
-    state: web::Data<BrokerState>,
-    OwnSite { site, by }: OwnSite,
-    Json(body): Json<Change>,
-) -> Result<web::Json<Answer>, Problem> {
-    by.may(Scope::Sites)?;
-    let mut merged = serde_json::to_value(&site.policy).unwrap_or_default();
-    if let Some(members) = merged.as_object_mut() {
-        for (name, value) in body.policy {
-            if value.is_null() {
-                members.remove(&name);
-            } else {
-                members.insert(name, value);
-            }
+/// Members of the policy that change (RFC 7396): what is not named stays, `null` takes away.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct PolicyChanges {
+    #[serde(deserialize_with = "named")]
+    panel_url: Option<Option<Url>>,
+    #[serde(deserialize_with = "named")]
+    panel_start_url: Option<Option<Url>>,
+    #[serde(deserialize_with = "named")]
+    renew_url: Option<Option<Url>>,
+    #[serde(deserialize_with = "named")]
+    default_redirect: Option<Option<String>>,
+    #[serde(deserialize_with = "named")]
+    token_lifetime: Option<Option<u32>>,
+    #[serde(deserialize_with = "named")]
+    require_binding: Option<Option<bool>>,
+    #[serde(deserialize_with = "named")]
+    allowed_roles: Option<Option<Vec<String>>>,
+}
+
+/// Tells a member that is `null` from one that is not there.
+fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(member: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(member).map(Some)
+}
+
+impl PolicyChanges {
+    fn apply(&self, policy: Policy) -> Policy {
+        let default = Policy::default();
+        Policy {
+            panel_url: self.panel_url.clone().unwrap_or(policy.panel_url),
+            panel_start_url: self.panel_start_url.clone().unwrap_or(policy.panel_start_url),
+            renew_url: self.renew_url.clone().unwrap_or(policy.renew_url),
+            default_redirect: self.default_redirect.clone().unwrap_or(policy.default_redirect),
+            token_lifetime: self
+                .token_lifetime
+                .map_or(policy.token_lifetime, |value| value.unwrap_or(default.token_lifetime)),
+            require_binding: self
+                .require_binding
+                .map_or(policy.require_binding, |value| value.unwrap_or(default.require_binding)),
+            allowed_roles: match &self.allowed_roles {
+                None => policy.allowed_roles,
+                Some(roles) => roles.clone().unwrap_or(default.allowed_roles),
+            },
         }
     }
-    let policy: Policy = serde_json::from_value(merged)
-        .map_err(|error| Problem::invalid(vec![FieldError::new("policy", "invalid", error.to_string())]))?;
-    check_policy(&policy)?;
-    state.sites.forget(&site.id).await;
-    let changed = state.store.set_policy(site.id, &policy, state.ambient.now(), &by.context).await?;
-    Ok(web::Json(Answer::from(changed.ok_or_else(|| Problem::new(Code::SiteNotFound))?)))
 }
 
-#[delete("/v1/sites/{site}")]
+pub(super) async fn update(
+    state: web::Data<BrokerState>,
+    Then(OwnSite { site, by }, Json(body)): Then<OwnSite, Json<Change>>,
+) -> Result<web::Json<Answer>, Problem> {
+    by.may(Scope::Sites)?;
+    let change: ChangePolicy = Arc::new(move |policy| {
+        let policy = body.policy.apply(policy);
+        let errors = validate::policy(&policy);
+        if errors.is_empty() { Ok(policy) } else { Err(errors) }
+    });
+    let changed = state.store.change_policy(site.id, change, state.ambient.now(), &by.context).await?;
+    state.sites.forget(site.id).await;
+    match changed {
+        PolicyChange::Changed(site) => Ok(web::Json(Answer::from(*site))),
+        PolicyChange::Refused(errors) => Err(Problem::invalid(errors.into_iter().map(in_policy).collect())),
+        PolicyChange::SiteNotFound => Err(Problem::new(Code::SiteNotFound)),
+    }
+}
+
 pub(super) async fn remove(
     state: web::Data<BrokerState>,
     OwnSite { site, by }: OwnSite,
 ) -> Result<HttpResponse, Problem> {
     by.may(Scope::Sites)?;
-    state.sites.forget(&site.id).await;
     state.store.remove_site(site.id).await?;
+    state.sites.forget(site.id).await;
     tracing::info!(site = %site.id, client = %by.client.id, request_id = %by.context.request_id, "site removed");
     Ok(HttpResponse::NoContent().finish())
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewCode {
+pub(super) struct NewCode {
     /// Whether the code may replace a pairing without the site's old key.
     #[serde(default)]
     replace: bool,
 }
 
 #[derive(Serialize)]
-struct CodeAnswer<'a> {
+pub(super) struct CodeAnswer<'a> {
     site_id: SiteId,
     pairing_code: &'a str,
     expires_at: Timestamp,
 }
 
-#[post("/v1/sites/{site}/pairing-code")]
 pub(super) async fn pairing_code(
     state: web::Data<BrokerState>,
-    OwnSite { site, by }: OwnSite,
-    Json(body): Json<NewCode>,
+    Then(OwnSite { site, by }, Json(body)): Then<OwnSite, Json<NewCode>>,
 ) -> Result<HttpResponse, Problem> {
     by.may(Scope::Sites)?;
     let made = make_code(
@@ -205,19 +245,18 @@ pub(super) async fn pairing_code(
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EventPage {
+pub(super) struct EventPage {
     #[serde(default)]
     after: u64,
 }
 
 #[derive(Serialize)]
-struct EventList {
+pub(super) struct EventList {
     events: Vec<Event>,
     /// Pass it as `after` to go on; the same again when nothing is new.
     next: u64,
 }
 
-#[get("/v1/sites/{site}/events")]
 pub(super) async fn events(
     state: web::Data<BrokerState>,
     OwnSite { site, by }: OwnSite,

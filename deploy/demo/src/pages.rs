@@ -188,3 +188,64 @@ fn page(mut response: actix_web::HttpResponseBuilder, template: &impl Template) 
         .insert_header((header::REFERRER_POLICY, "same-origin"))
         .body(html)
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::StatusCode;
+    use actix_web::{App, test};
+
+    use super::{Account, Arc, Gatepass, Panel, Status, configure, header, web};
+
+    const OWN: &str = "http://127.0.0.1:8480";
+
+    fn panel() -> web::Data<Arc<Panel>> {
+        // Nobody listens on port 1.
+        let nowhere = "http://127.0.0.1:1".parse().unwrap();
+        let gatepass = Gatepass::new(&nowhere, "site_x", "gpk_x".to_owned()).unwrap();
+        web::Data::new(Arc::new(Panel { account: Account::demo(), gatepass, origins: vec![OWN.to_owned()] }))
+    }
+
+    async fn post(path: &str, origin: Option<&str>) -> (StatusCode, String) {
+        let app = test::init_service(App::new().app_data(panel()).configure(configure)).await;
+        let mut request = test::TestRequest::post().uri(path);
+        if let Some(origin) = origin {
+            request = request.insert_header((header::ORIGIN, origin));
+        }
+        let answer = test::call_service(&app, request.to_request()).await;
+        let location = answer.headers().get(header::LOCATION).map(|to| to.to_str().unwrap().to_owned());
+        (answer.status(), location.unwrap_or_default())
+    }
+
+    #[actix_web::test]
+    async fn a_button_of_another_site_does_nothing() {
+        for origin in [None, Some("null"), Some("http://127.0.0.1:8481"), Some("https://evil.example")] {
+            let (status, _) = post("/subscriptions/paper/cancel", origin).await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{origin:?}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn gatepass_out_of_reach_is_a_notice_and_no_error_page() {
+        let (status, location) = post("/subscriptions/paper/log-in", Some(OWN)).await;
+        assert_eq!((status, location.as_str()), (StatusCode::SEE_OTHER, "/?notice=try_again&about=paper"));
+    }
+
+    #[actix_web::test]
+    async fn a_cancellation_that_gatepass_did_not_hear_of_has_not_happened() {
+        let panel = panel();
+        let app = test::init_service(App::new().app_data(panel.clone()).configure(configure)).await;
+        let request =
+            test::TestRequest::post().uri("/subscriptions/paper/cancel").insert_header((header::ORIGIN, OWN));
+        assert_eq!(test::call_service(&app, request.to_request()).await.status(), StatusCode::SEE_OTHER);
+        assert_eq!(panel.account.by_plan("paper").unwrap().status(), Status::Active);
+    }
+
+    #[actix_web::test]
+    async fn the_page_holds_a_button_for_every_subscription() {
+        let app = test::init_service(App::new().app_data(panel()).configure(configure)).await;
+        let request = test::TestRequest::get().uri("/?notice=ended&about=%3Cscript%3E").to_request();
+        let html = String::from_utf8(test::call_and_read_body(&app, request).await.to_vec()).unwrap();
+        assert_eq!(html.matches(">Log in to site</button>").count(), 2);
+        assert!(html.contains("Your subscription has ended") && !html.contains("<script"));
+    }
+}

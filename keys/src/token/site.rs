@@ -97,6 +97,19 @@ impl<'a> Unverified<'a> {
         &self.claimed.site
     }
 
+    /// Refuses early what [`verify`](Self::verify) would refuse anyway, so that a stale or foreign token costs no
+    /// look-up of a key. Passing proves nothing.
+    pub fn check_claims(&self, audience: &str, now: i64) -> Result<(), TokenError> {
+        let claimed = &self.claimed;
+        if self.claimed_subject != claimed.site {
+            return Err(TokenError::Subject);
+        }
+        if claimed.audience != audience {
+            return Err(TokenError::Audience);
+        }
+        times::check(claimed.issued_at, claimed.expires_at, now, MAX_LIFETIME, Duration::ZERO)
+    }
+
     /// Verifies the signature with the key of [`claimed_site`](Self::claimed_site), then compares the claims.
     /// `audience` is the bridge's URL, `now` is in seconds since the epoch.
     pub fn verify(
@@ -105,7 +118,7 @@ impl<'a> Unverified<'a> {
         audience: &str,
         now: i64,
     ) -> Result<Verified<SiteClaims>, TokenError> {
-        let Self { envelope, claimed, claimed_subject } = self;
+        let envelope = &self.envelope;
         if envelope.unverified_kid != *key.kid() {
             return Err(TokenError::UnknownKey);
         }
@@ -120,16 +133,9 @@ impl<'a> Unverified<'a> {
         if !holds.unwrap_or(false) {
             return Err(TokenError::Signature);
         }
-        let claims = claimed;
-        if claimed_subject != claims.site {
-            return Err(TokenError::Subject);
-        }
-        if claims.audience != audience {
-            return Err(TokenError::Audience);
-        }
-        times::check(claims.issued_at, claims.expires_at, now, MAX_LIFETIME, Duration::ZERO)?;
+        self.check_claims(audience, now)?;
         let token_hash = envelope.hash();
-        Ok(Verified::new(claims, envelope.unverified_kid, token_hash))
+        Ok(Verified::new(self.claimed, self.envelope.unverified_kid, token_hash))
     }
 }
 

@@ -1,6 +1,7 @@
 //! End to end, in a real browser against a real WordPress.
 
 mod attempts;
+mod bridge;
 mod browser;
 mod click;
 mod faults;
@@ -11,6 +12,14 @@ mod refusals;
 
 gatepass_tests::run! {
     shared: [
+        bridge::a_pairing_code_works_once_and_only_whole,
+        bridge::whoever_has_the_code_but_not_the_site_pairs_nothing,
+        bridge::pairing_again_needs_the_old_key_or_the_operators_word,
+        bridge::a_site_must_prove_who_it_is,
+        bridge::a_site_redeems_only_its_own_tokens,
+        bridge::pairing_again_voids_tokens_that_are_on_their_way,
+        bridge::a_removed_site_is_refused,
+        bridge::an_odd_request_of_a_site_is_answered_plainly,
         click::the_click_logs_in_as_the_right_user_on_redirect_to,
         click::exactly_one_session_row_more,
         click::logging_out_ends_it,

@@ -55,11 +55,12 @@ async fn prove(state: &BridgeState, unverified_proof: &str) -> Result<Arc<Site>,
     let unverified_id: Option<SiteId> = unverified.claimed_site().parse().ok();
     let invalid = || Problem::new(Code::SiteProofInvalid);
     let id = unverified_id.ok_or_else(invalid)?;
-    let look_up = async { Ok::<_, Problem>(state.store.site(id).await?.map(Arc::new)) };
+    let now = state.ambient.now().secs();
+    unverified.check_claims(&state.bridge, now).map_err(|error| refused(&error))?;
     // Unknown, not paired, and paired with another key: all the same to a stranger.
-    let site = state.sites.get(id, look_up).await?.ok_or_else(invalid)?;
+    let site = state.sites.get(id).await?.ok_or_else(invalid)?;
     let key = &site.paired.as_ref().ok_or_else(invalid)?.key;
-    unverified.verify(key, &state.bridge, state.ambient.now().secs()).map_err(|error| refused(&error))?;
+    unverified.verify(key, &state.bridge, now).map_err(|error| refused(&error))?;
     Ok(site)
 }
 

@@ -11,12 +11,17 @@ use url::Url;
 
 /// Every route of the bridge.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.service(pairings::create).service(redemptions::create).service(outcomes::create);
+    // One resource a path, so that another method is answered 405 and not 404.
+    let at = web::resource::<&str>;
+    config
+        .service(at("/wp/v1/pairings").route(web::post().to(pairings::create)))
+        .service(at("/wp/v1/redemptions").route(web::post().to(redemptions::create)))
+        .service(at("/wp/v1/redemptions/{id}/outcome").route(web::post().to(outcomes::create)));
 }
 
 /// What a site is told of its policy.
 #[derive(Serialize)]
-struct PolicyAnswer<'a> {
+pub(super) struct PolicyAnswer<'a> {
     panel_url: &'a Option<Url>,
     renew_url: &'a Option<Url>,
     panel_start_url: &'a Option<Url>,

@@ -1,21 +1,19 @@
 //! Outcomes: what WordPress made of a redeemed handoff. Sent after the browser has its answer.
 
-use actix_web::{HttpResponse, post, web};
+use actix_web::{HttpResponse, web};
 use gatepass_core::HandoffId;
 use gatepass_core::handoff::Outcome;
 use gatepass_core::store::OutcomeReport;
 use gatepass_core::validate::FieldError;
-use gatepass_http::{Code, Json, Problem};
+use gatepass_http::{Code, Json, Problem, Then};
 
 use crate::BridgeState;
 use crate::extract::ProvenSite;
 
-#[post("/wp/v1/redemptions/{id}/outcome")]
 pub(super) async fn create(
     state: web::Data<BridgeState>,
-    ProvenSite { site, context }: ProvenSite,
     path: web::Path<String>,
-    Json(outcome): Json<Outcome>,
+    Then(ProvenSite { site, context }, Json(outcome)): Then<ProvenSite, Json<Outcome>>,
 ) -> Result<HttpResponse, Problem> {
     let id: HandoffId = path.parse().map_err(|_| Problem::new(Code::HandoffNotFound))?;
     if let Outcome::Failed { code, .. } = &outcome

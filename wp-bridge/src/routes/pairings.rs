@@ -1,6 +1,6 @@
 //! Pairing: a site shows the secret of its pairing string, answers the challenge, and gets the issuer's keys.
 
-use actix_web::{HttpResponse, post, web};
+use actix_web::{HttpResponse, web};
 use gatepass_core::SiteId;
 use gatepass_core::event::{Actor, Context, EventKind};
 use gatepass_core::pairing::{Pairing, PairingSecret, Proven};
@@ -20,7 +20,7 @@ use crate::challenge::ChallengeError;
 /// No `Debug`: it carries a secret.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewPairing {
+pub(super) struct NewPairing {
     /// Which site the pairing string is for.
     site_id: String,
     /// The string's one-time secret.
@@ -39,7 +39,7 @@ struct NewPairing {
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+pub(super) struct Answer<'a> {
     site_id: SiteId,
     issuer: &'a str,
     bridge: &'a str,
@@ -48,12 +48,11 @@ struct Answer<'a> {
 }
 
 #[derive(Serialize)]
-struct KeySetAnswer {
+pub(super) struct KeySetAnswer {
     version: u64,
     keys: Vec<Jwk>,
 }
 
-#[post("/wp/v1/pairings")]
 pub(super) async fn create(
     state: web::Data<BridgeState>,
     RequestIdOf(request_id): RequestIdOf,
@@ -95,7 +94,7 @@ pub(super) async fn create(
     let proven = Proven { secret_hash, replaces, paired };
     match state.store.pair(id, &proven, now, &context).await? {
         Pairing::Paired(site) => {
-            state.sites.forget(&id).await;
+            state.sites.forget(id).await;
             Ok(HttpResponse::Ok().json(Answer {
                 site_id: id,
                 issuer: &state.issuer,
@@ -129,8 +128,10 @@ async fn refuse(
 
 fn check(body: &NewPairing, site: &Site) -> Result<VerificationKey, Problem> {
     let mut errors = Vec::new();
-    if !site.origin.holds(&body.landing_url) || body.landing_url.fragment().is_some() {
-        let message = format!("expected an address on {}, without a fragment", site.origin);
+    let landing = &body.landing_url;
+    if !site.origin.holds(landing) || landing.fragment().is_some() || landing.as_str().len() > 2000 {
+        let message =
+            format!("expected an address on {}, without a fragment, of at most 2000 characters", site.origin);
         errors.push(FieldError::new("landing_url", "off_site", message));
     }
     let Versions { plugin, wordpress, php } = &body.versions;

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpResponse, post, web};
+use actix_web::{HttpResponse, web};
 use gatepass_core::handoff::OnBehalf;
 use gatepass_core::member::{Member, Membership};
 use gatepass_core::redeem::{self, RedeemError, redeem};
 use gatepass_core::{Attempt, HandoffId, Subject};
-use gatepass_http::{Json, Problem};
+use gatepass_http::{Json, Problem, Then};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use crate::extract::ProvenSite;
 /// No `Debug`: it carries a token.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Presented {
+pub(super) struct Presented {
     /// The token that the browser brought.
     token: String,
     /// The browser's attempt: 22 characters of base64url.
@@ -36,7 +36,7 @@ struct Presented {
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+pub(super) struct Answer<'a> {
     handoff_id: HandoffId,
     jti: Uuid,
     subject: &'a Subject,
@@ -51,7 +51,7 @@ struct Answer<'a> {
 }
 
 #[derive(Serialize)]
-struct MemberAnswer<'a> {
+pub(super) struct MemberAnswer<'a> {
     revision: u64,
     email: &'a str,
     email_verified: bool,
@@ -64,7 +64,7 @@ struct MemberAnswer<'a> {
 }
 
 #[derive(Serialize)]
-struct Session {
+pub(super) struct Session {
     remember: bool,
 }
 
@@ -85,11 +85,9 @@ impl<'a> From<&'a Member> for MemberAnswer<'a> {
     }
 }
 
-#[post("/wp/v1/redemptions")]
 pub(super) async fn create(
     state: web::Data<BridgeState>,
-    ProvenSite { site, mut context }: ProvenSite,
-    Json(body): Json<Presented>,
+    Then(ProvenSite { site, mut context }, Json(body)): Then<ProvenSite, Json<Presented>>,
 ) -> Result<HttpResponse, Problem> {
     context.client_ip = body.client_ip;
     context.user_agent = Some(body.user_agent.chars().filter(|c| !c.is_control()).take(300).collect());

@@ -10,6 +10,8 @@
 pub mod redis;
 pub mod sqlite;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use gatepass_keys::KeyId;
 
@@ -21,6 +23,7 @@ use crate::id::{ClientId, HandoffId, SiteId, Subject, Tenant};
 use crate::member::{Member, Wanted};
 use crate::pairing::{Pairing, PairingCode, Proven};
 use crate::site::{Policy, Site};
+use crate::validate::FieldErrors;
 
 /// Why a store gave no answer. Never a decision: a decision is a value.
 #[derive(Debug, thiserror::Error)]
@@ -53,14 +56,15 @@ pub trait Sites: Send + Sync {
     async fn site(&self, id: SiteId) -> Result<Option<Site>>;
     /// A tenant's sites in the order of their ids, from the one after `after`.
     async fn sites(&self, tenant: &Tenant, after: Option<SiteId>, limit: usize) -> Result<Vec<Site>>;
-    /// Replaces the policy of a site; `None` when there is no such site.
-    async fn set_policy(
+    /// Changes the policy of a site. What `change` is given is what is replaced, so that of two changes at once
+    /// neither undoes the other; it may be called more than once.
+    async fn change_policy(
         &self,
         id: SiteId,
-        policy: &Policy,
+        change: ChangePolicy,
         now: Timestamp,
         context: &Context,
-    ) -> Result<Option<Site>>;
+    ) -> Result<PolicyChange>;
     /// Removes a site with all that belongs to it. The answer is whether there was one.
     async fn remove_site(&self, id: SiteId) -> Result<bool>;
     /// Keeps a pairing code, voiding the one before. The answer is whether there is such a site.
@@ -75,6 +79,20 @@ pub trait Sites: Send + Sync {
     async fn pairing_code_holds(&self, id: SiteId, secret_hash: &str, now: Timestamp) -> Result<bool>;
     /// Uses a pairing code up, takes the site's new key, and voids every handoff issued before, in one step.
     async fn pair(&self, id: SiteId, proven: &Proven, now: Timestamp, context: &Context) -> Result<Pairing>;
+}
+
+/// Makes the new policy out of the old one, or says what is wrong with it.
+pub type ChangePolicy = Arc<dyn Fn(Policy) -> std::result::Result<Policy, FieldErrors> + Send + Sync>;
+
+/// What came of changing a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PolicyChange {
+    /// Changed; the site as it is now.
+    Changed(Box<Site>),
+    /// Not changed: the new policy is no good.
+    Refused(FieldErrors),
+    /// There is no such site.
+    SiteNotFound,
 }
 
 /// What came of registering a site.
@@ -134,6 +152,8 @@ pub enum MemberPut {
     Updated(Member),
     /// The same as before.
     Unchanged(Member),
+    /// There is no such site (any more).
+    SiteNotFound,
     /// Not changed: the member's revision is another one (`0`: there is no such member).
     RevisionMismatch {
         /// The one it has.

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use gatepass_core::StoreError;
 use gatepass_core::clock::System;
 use gatepass_core::handoff::Refusal;
+use gatepass_core::member::Status;
+use gatepass_core::store::Handoffs;
 use gatepass_core::store::{redis::Redis, sqlite::Sqlite};
 
 use crate::stage::{Backend, Came, RedisServer, Stage, T0, after, context};
@@ -47,6 +49,62 @@ fn a_password_in_the_redis_url_does_not_show() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let error = runtime.block_on(Redis::connect("redis://user:hunter2@127.0.0.1:1/")).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_restored_backup_brings_no_spent_token_back() {
+    let stage = Stage::sqlite().await;
+    let Backend::Sqlite { folder } = &stage.backend else { panic!() };
+    let (path, backup) = (folder.path().join("gatepass.db"), folder.path().join("backup.db"));
+    let site = stage.site_with_member().await;
+    let ticket = stage.issued(site).await;
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute("VACUUM INTO ?", [backup.to_str().unwrap()]).unwrap();
+    drop(connection);
+    assert_eq!(stage.redeem(&ticket, T0).await, Came::Redeemed);
+
+    // A plain restart forgets nothing and voids nothing.
+    let fresh = stage.issued(site).await;
+    let again = Sqlite::open(&path, &System).unwrap();
+    let came = crate::stage::came(again.redeem(site, &fresh.presented, T0, &context()).await.unwrap());
+    assert_eq!(came, Came::Redeemed);
+    drop(again);
+
+    for leftover in ["gatepass.db", "gatepass.db-wal", "gatepass.db-shm"] {
+        std::fs::remove_file(folder.path().join(leftover)).ok();
+    }
+    std::fs::copy(&backup, &path).unwrap();
+    let restored = Sqlite::open(&path, &System).unwrap();
+    let thief = ticket.by_attempt(2);
+    let came = crate::stage::came(restored.redeem(site, &thief.presented, T0, &context()).await.unwrap());
+    assert_eq!(came, Came::Refused(Refusal::Superseded));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_another_process_holds_the_file_reads_are_answered_and_writers_wait_once() {
+    let stage = Stage::sqlite().await;
+    let Backend::Sqlite { folder } = &stage.backend else { panic!() };
+    let site = stage.site().await;
+    let other = rusqlite::Connection::open(folder.path().join("gatepass.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let asked = Instant::now();
+    let mut writers = tokio::task::JoinSet::new();
+    for number in 0..4 {
+        let store = std::sync::Arc::clone(&stage.store);
+        writers.spawn(async move {
+            let (subject, wanted) =
+                (format!("c{number}").parse().unwrap(), crate::stage::wanted(Status::Active));
+            store.put_member(site, &subject, &wanted, None, T0, &context()).await
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stage.store.ping().await.unwrap();
+    assert!(stage.store.site(site).await.unwrap().is_some());
+    assert!(asked.elapsed() < Duration::from_secs(2), "a read waited for {:?}", asked.elapsed());
+    for answer in writers.join_all().await {
+        assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    }
+    assert!(asked.elapsed() < Duration::from_secs(12), "the last writer waited for {:?}", asked.elapsed());
 }
 
 #[test]

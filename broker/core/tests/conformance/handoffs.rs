@@ -65,6 +65,17 @@ pub async fn revoking_twice_is_revoking_once(stage: &Stage) {
     assert!(matches!(unknown, Revocation::NotFound));
 }
 
+pub async fn what_voids_a_handoff_shows_in_its_state(stage: &Stage) {
+    let site = stage.site_with_member().await;
+    let ticket = stage.issued(site).await;
+    stage.store.revoke_subject(site, &"cust-1".parse().unwrap(), T0, &context()).await.unwrap();
+    assert_eq!(state(stage, &ticket, 0).await, State::Revoked);
+    let ticket = stage.issue(Ticket::for_subject(site, "cust-1", after(1))).await;
+    assert_eq!(state(stage, &ticket, 1).await, State::Issued);
+    stage.store.revoke_key(site, &ticket.handoff.kid, after(2)).await.unwrap();
+    assert_eq!(state(stage, &ticket, 2).await, State::Revoked);
+}
+
 pub async fn a_redeemed_handoff_is_not_revoked(stage: &Stage) {
     let site = stage.site_with_member().await;
     let ticket = stage.issued(site).await;

@@ -60,6 +60,7 @@ suite! {
         its_state_tells_its_life,
         revoking_twice_is_revoking_once,
         a_redeemed_handoff_is_not_revoked,
+        what_voids_a_handoff_shows_in_its_state,
         the_first_outcome_stays,
         an_outcome_needs_a_redemption,
         a_record_can_be_read_for_an_hour_after_expiry,
@@ -74,7 +75,10 @@ suite! {
         a_tenant_has_an_origin_once,
         two_tenants_may_have_the_same_origin,
         a_list_is_paged_and_holds_only_its_tenants_sites,
-        a_policy_is_replaced_as_a_whole,
+        a_change_of_policy_changes_what_is_there,
+        of_racing_changes_of_policy_none_is_lost,
+        of_racing_registrations_of_an_origin_one_wins,
+        nothing_is_written_for_a_site_that_is_removed,
         removing_a_site_removes_all_that_is_its,
     }
     pairing {

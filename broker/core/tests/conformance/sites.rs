@@ -1,8 +1,13 @@
-use gatepass_core::handoff::Refusal;
-use gatepass_core::site::Policy;
-use gatepass_core::store::SiteCreation;
+use std::sync::Arc;
 
-use crate::stage::{Came, Stage, T0, context, new_site};
+use gatepass_core::event::EventKind;
+use gatepass_core::handoff::{Issuance, Refusal};
+use gatepass_core::member::Status;
+use gatepass_core::site::Policy;
+use gatepass_core::store::{ChangePolicy, Entry, MemberPut, PolicyChange, SiteCreation};
+use gatepass_core::validate::FieldError;
+
+use crate::stage::{Backend, Came, Stage, T0, context, new_site, wanted};
 
 pub async fn a_tenant_has_an_origin_once(stage: &Stage) {
     let site = new_site("default", "https://example.com");
@@ -39,14 +44,76 @@ pub async fn a_list_is_paged_and_holds_only_its_tenants_sites(stage: &Stage) {
     assert_eq!(listed, ids);
 }
 
-pub async fn a_policy_is_replaced_as_a_whole(stage: &Stage) {
+fn change(to: impl Fn(Policy) -> Policy + Send + Sync + 'static) -> ChangePolicy {
+    Arc::new(move |policy| Ok(to(policy)))
+}
+
+pub async fn a_change_of_policy_changes_what_is_there(stage: &Stage) {
     let site = stage.site().await;
-    let policy = Policy { token_lifetime: 30, renew_url: "https://p.example/r".parse().ok(), ..Policy::default() };
-    let changed = stage.store.set_policy(site, &policy, T0, &context()).await.unwrap().unwrap();
-    assert_eq!(changed.policy, policy);
-    assert_eq!(stage.store.site(site).await.unwrap(), Some(changed));
+    let lifetime = change(|policy| Policy { token_lifetime: 30, ..policy });
+    let changed = stage.store.change_policy(site, lifetime.clone(), T0, &context()).await.unwrap();
+    let PolicyChange::Changed(changed) = changed else { panic!("{changed:?}") };
+    assert_eq!(changed.policy, Policy { token_lifetime: 30, ..Policy::default() });
+    assert_eq!(stage.store.site(site).await.unwrap().as_ref(), Some(&*changed));
+    let refuse: ChangePolicy = Arc::new(|_| Err(vec![FieldError::new("x", "y", "z")]));
+    let refused = stage.store.change_policy(site, refuse, T0, &context()).await.unwrap();
+    assert!(matches!(refused, PolicyChange::Refused(errors) if errors[0].field == "x"));
+    assert_eq!(stage.store.site(site).await.unwrap().as_ref(), Some(&*changed));
     let unknown = new_site("default", "https://x.example").id;
-    assert!(stage.store.set_policy(unknown, &policy, T0, &context()).await.unwrap().is_none());
+    let nowhere = stage.store.change_policy(unknown, lifetime, T0, &context()).await.unwrap();
+    assert_eq!(nowhere, PolicyChange::SiteNotFound);
+}
+
+pub async fn of_racing_changes_of_policy_none_is_lost(stage: &Stage) {
+    let site = stage.site().await;
+    let mut racers = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        let store = Arc::clone(if number % 2 == 0 { &stage.store } else { &stage.other });
+        let add = change(move |mut policy| {
+            policy.allowed_roles.push(format!("role-{number}"));
+            policy
+        });
+        racers.spawn(async move { store.change_policy(site, add, T0, &context()).await.unwrap() });
+    }
+    racers.join_all().await;
+    let roles = stage.store.site(site).await.unwrap().unwrap().policy.allowed_roles;
+    assert_eq!(roles.len(), Policy::default().allowed_roles.len() + 8, "{roles:?}");
+}
+
+pub async fn of_racing_registrations_of_an_origin_one_wins(stage: &Stage) {
+    for round in 0..10 {
+        let mut racers = tokio::task::JoinSet::new();
+        for number in 0..6 {
+            let store = Arc::clone(if number % 2 == 0 { &stage.store } else { &stage.other });
+            let site = new_site("default", &format!("https://{round}.example"));
+            racers.spawn(async move { store.create_site(&site, T0, &context()).await.unwrap() });
+        }
+        let results = racers.join_all().await;
+        assert_eq!(results.iter().filter(|result| **result == SiteCreation::Created).count(), 1, "{results:?}");
+    }
+    assert_eq!(stage.store.sites(&"default".parse().unwrap(), None, 100).await.unwrap().len(), 10);
+}
+
+pub async fn nothing_is_written_for_a_site_that_is_removed(stage: &Stage) {
+    let site = stage.site_with_member().await;
+    let ticket = stage.issued(site).await;
+    stage.store.remove_site(site).await.unwrap();
+    let subject = "cust-1".parse().unwrap();
+    let wanted = wanted(Status::Active);
+    let put = stage.store.put_member(site, &subject, &wanted, None, T0, &context()).await.unwrap();
+    assert_eq!(put, MemberPut::SiteNotFound);
+    let issued = stage.store.issue(site, &ticket.handoff, &context()).await.unwrap();
+    assert_eq!(issued, Issuance::SiteNotFound);
+    assert_eq!(stage.redeem(&ticket, T0).await, Came::Refused(Refusal::NoRecord));
+    assert!(!stage.store.revoke_subject(site, &subject, T0, &context()).await.unwrap());
+    let entry =
+        Entry { at: T0, kind: EventKind::HandoffRefused, cause: None, subject: None, handoff_id: None };
+    stage.store.append_event(site, &entry, &context()).await.unwrap();
+    if let Backend::Redis(server) = &stage.backend {
+        let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+        let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
+        assert_eq!(keys, Vec::<String>::new());
+    }
 }
 
 pub async fn removing_a_site_removes_all_that_is_its(stage: &Stage) {

@@ -56,6 +56,7 @@ impl Handoffs for Redis {
             .arg(to_json(&handoff.details)?);
         match self.run::<String>(&call).await?.as_str() {
             "issued" => Ok(Issuance::Issued),
+            "site_not_found" => Ok(Issuance::SiteNotFound),
             "member_not_found" => Ok(Issuance::MemberNotFound),
             "membership_inactive" => Ok(Issuance::MembershipInactive),
             other => Err(corrupt(format!("issue answered {other}"))),
@@ -101,8 +102,20 @@ impl Handoffs for Redis {
     }
 
     async fn handoff(&self, site: SiteId, id: HandoffId) -> Result<Option<Handoff>> {
-        let fields: Fields = self.connection().hmget(keys::handoff(site, id), &FIELDS).await?;
-        handoff(id, &fields)
+        let mut connection = self.connection();
+        let fields: Fields = connection.hmget(keys::handoff(site, id), &FIELDS).await?;
+        let Some(mut found) = handoff(id, &fields)? else { return Ok(None) };
+        let kid: Option<String> = connection.hget(keys::handoff(site, id), "kid").await?;
+        let kid = kid.unwrap_or_default();
+        let (of_subject, of_site, of_key): (Option<i64>, Option<i64>, Option<i64>) = ::redis::pipe()
+            .hget(keys::member(site, &found.subject), "not_before")
+            .hget(keys::state(site), "not_before")
+            .hget(keys::revoked_keys(site), kid)
+            .query_async(&mut connection)
+            .await?;
+        let not_before = of_subject.max(of_site).map(Timestamp::from_millis);
+        found.voided_by(not_before, of_key.map(Timestamp::from_millis));
+        Ok(Some(found))
     }
 
     async fn revoke_handoff(

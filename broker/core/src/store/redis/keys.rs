@@ -4,6 +4,7 @@
 //! | key | type | holds |
 //! |---|---|---|
 //! | `gp:{site}:site` | hash | id, tenant, origin, `created_at`, policy, paired, `paired_kid` |
+//! | `gp:{site}:removed` | hash | what `site` was, while the rest is being removed |
 //! | `gp:{site}:state` | hash | events and revision (counters), `not_before` |
 //! | `gp:{site}:events` | stream | the trail; ids are `seq-0` |
 //! | `gp:{site}:code` | hash | the pairing code; expires |
@@ -25,6 +26,9 @@ fn of_site(site: SiteId, rest: &str) -> String {
 
 pub(super) fn site(site: SiteId) -> String {
     of_site(site, "site")
+}
+pub(super) fn removed(site: SiteId) -> String {
+    of_site(site, "removed")
 }
 pub(super) fn state(site: SiteId) -> String {
     of_site(site, "state")

@@ -45,6 +45,9 @@ impl Members for Redis {
             .arg(wanted.membership.allowed_until().map_or(0, Timestamp::millis))
             .arg(if_match.map(|revision| revision.to_string()).unwrap_or_default());
         let (what, revision, updated_at): (String, String, Option<String>) = self.run(&call).await?;
+        if what == "site_not_found" {
+            return Ok(MemberPut::SiteNotFound);
+        }
         if what == "mismatch" {
             return Ok(MemberPut::RevisionMismatch { current: parsed(&revision)? });
         }

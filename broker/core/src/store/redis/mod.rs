@@ -33,32 +33,30 @@ pub struct Redis {
     scripts: std::sync::Arc<Scripts>,
 }
 
-/// Puts the common part in front of each script.
+/// Every script by its name: those of a site with the common part in front, those of a tenant as they are.
 macro_rules! scripts {
-    ($($name:ident),* $(,)?) => {
-        struct Scripts { $($name: Script),* }
+    (site: [$($name:ident),* $(,)?], tenant: [$($plain:ident),* $(,)?]) => {
+        struct Scripts { $($name: Script,)* $($plain: Script),* }
         impl Scripts {
             fn new() -> Self {
-                Self { $($name: Script::new(concat!(
-                    include_str!("scripts/common.lua"),
-                    include_str!(concat!("scripts/", stringify!($name), ".lua")),
-                ))),* }
+                Self {
+                    $($name: Script::new(concat!(
+                        include_str!("scripts/common.lua"),
+                        include_str!(concat!("scripts/", stringify!($name), ".lua")),
+                    )),)*
+                    $($plain: Script::new(include_str!(concat!("scripts/", stringify!($plain), ".lua")))),*
+                }
             }
         }
     };
 }
-scripts!(
-    append_event,
-    issue,
-    pair,
-    put_member,
-    put_pairing_code,
-    put_site,
-    redeem,
-    report_outcome,
-    revoke_handoff,
-    revoke_subject,
-);
+scripts! {
+    site: [
+        append_event, issue, pair, put_member, put_pairing_code, put_site, redeem, report_outcome, revoke_handoff,
+        revoke_subject,
+    ],
+    tenant: [claim_origin, release_origin]
+}
 
 impl Redis {
     /// Connects to `url` (`redis://[user:password@]host[:port][/db]`).
@@ -89,7 +87,11 @@ impl Redis {
         context: &Context,
     ) -> Result<ScriptInvocation<'a>> {
         let mut call = script.prepare_invoke();
-        call.key(keys::state(site)).key(keys::events(site)).arg(now.millis()).arg(to_json(context)?);
+        call.key(keys::state(site))
+            .key(keys::events(site))
+            .key(keys::site(site))
+            .arg(now.millis())
+            .arg(to_json(context)?);
         Ok(call)
     }
 

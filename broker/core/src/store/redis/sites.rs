@@ -1,6 +1,6 @@
 //! Sites and pairing in Redis.
 
-use ::redis::AsyncCommands;
+use ::redis::{AsyncCommands, Script, ScriptInvocation};
 use async_trait::async_trait;
 use gatepass_keys::KeyId;
 
@@ -9,11 +9,13 @@ use crate::clock::Timestamp;
 use crate::event::{Context, EventKind};
 use crate::id::{SiteId, Tenant};
 use crate::pairing::{PAIRING_LIFETIME, Pairing, PairingCode, Proven};
-use crate::site::{Policy, Site};
-use crate::store::{Result, SiteCreation, Sites, corrupt};
+use crate::site::Site;
+use crate::store::{ChangePolicy, PolicyChange, Result, SiteCreation, Sites, StoreError, corrupt};
 
 const FIELDS: [&str; 6] = ["id", "tenant", "origin", "created_at", "policy", "paired"];
 type Fields = Vec<Option<String>>;
+/// How often a change of policy is tried again when somebody else was faster.
+const CHANGE_TRIES: usize = 20;
 
 fn site(fields: &[Option<String>]) -> Result<Option<Site>> {
     let at = |index: usize| fields.get(index).and_then(Option::as_deref);
@@ -29,45 +31,81 @@ fn site(fields: &[Option<String>]) -> Result<Option<Site>> {
 }
 
 impl Redis {
+    /// Writes fields of a site; `None` when `condition` does not hold.
     async fn put_site(
         &self,
         id: SiteId,
-        mode: &str,
+        condition: Condition<'_>,
         fields: &[(&str, String)],
         kind: EventKind,
         now: Timestamp,
         context: &Context,
     ) -> Result<Option<Site>> {
+        let (mode, policy) = match condition {
+            Condition::IsNew => ("create", ""),
+            Condition::HasPolicy(policy) => ("update", policy),
+        };
         let mut call = Self::call(&self.scripts.put_site, id, now, context)?;
-        call.key(keys::site(id)).arg(kind.as_str()).arg(mode);
+        call.arg(kind.as_str()).arg(mode).arg(policy);
         for (name, value) in fields {
             call.arg(*name).arg(value);
         }
         let fields: Option<Fields> = self.run(&call).await?;
         site(&fields.unwrap_or_default())
     }
+
+    async fn read_site(&self, key: String) -> Result<Option<Site>> {
+        let fields: Fields = self.connection().hmget(key, &FIELDS).await?;
+        site(&fields)
+    }
+
+    /// Starts the call of a tenant's script.
+    fn tenant_call<'a>(script: &'a Script, site: &Site) -> ScriptInvocation<'a> {
+        let mut call = script.prepare_invoke();
+        call.key(keys::origins(&site.tenant)).key(keys::sites(&site.tenant));
+        call.arg(site.origin.to_string()).arg(site.id.to_string());
+        call
+    }
+
+    /// Removes all keys of a site but the site itself and what tells that it is being removed.
+    async fn remove_keys(&self, id: SiteId) -> Result<()> {
+        let (mut cursor, removed) = (0_u64, keys::removed(id));
+        loop {
+            let (next, mut found): (u64, Vec<String>) = ::redis::cmd("SCAN")
+                .arg(cursor)
+                .arg("MATCH")
+                .arg(keys::everything_of(id))
+                .arg("COUNT")
+                .arg(1000)
+                .query_async(&mut self.connection())
+                .await?;
+            found.retain(|key| *key != removed);
+            if !found.is_empty() {
+                let () = self.connection().unlink(found).await?;
+            }
+            if next == 0 {
+                return Ok(());
+            }
+            cursor = next;
+        }
+    }
+}
+
+/// When a site is written.
+enum Condition<'a> {
+    /// If it is not there.
+    IsNew,
+    /// If it is there, with exactly this policy.
+    HasPolicy(&'a str),
 }
 
 #[async_trait]
 impl Sites for Redis {
     async fn create_site(&self, new: &Site, now: Timestamp, context: &Context) -> Result<SiteCreation> {
-        let (origins, origin) = (keys::origins(&new.tenant), new.origin.to_string());
-        let mut connection = self.connection();
-        // The origin is claimed first. A claim whose site never came to be (a crash between the two steps, which
-        // lie in two slots) is taken over.
-        if !connection.hset_nx::<_, _, _, bool>(&origins, &origin, new.id.to_string()).await? {
-            let holder: String = connection.hget(&origins, &origin).await?;
-            let holder: SiteId = parsed(&holder)?;
-            if self.site(holder).await?.is_some() {
-                return Ok(SiteCreation::OriginKnown(holder));
-            }
-            let () = connection.hset(&origins, &origin, new.id.to_string()).await?;
-        }
-        let () = connection.zadd(keys::sites(&new.tenant), new.id.to_string(), 0).await?;
         let mut fields = vec![
             ("id", new.id.to_string()),
             ("tenant", new.tenant.to_string()),
-            ("origin", origin),
+            ("origin", new.origin.to_string()),
             ("created_at", new.created_at.millis().to_string()),
             ("policy", to_json(&new.policy)?),
         ];
@@ -75,66 +113,88 @@ impl Sites for Redis {
             fields.push(("paired", to_json(paired)?));
             fields.push(("paired_kid", paired.key.kid().to_string()));
         }
+        // The site lies in its own slot, the claim to its origin in the tenant's. The site comes first, so that
+        // whoever finds the origin claimed by a site that is not there knows that it was removed.
         let created =
-            self.put_site(new.id, "create", &fields, EventKind::SiteRegistered, now, context).await?;
-        created
-            .map(|_| SiteCreation::Created)
-            .ok_or_else(|| corrupt("a site with a new id was there already"))
+            self.put_site(new.id, Condition::IsNew, &fields, EventKind::SiteRegistered, now, context).await?;
+        created.ok_or_else(|| corrupt("a site with a new id was there already"))?;
+        let mut dead = String::new();
+        loop {
+            let mut call = Self::tenant_call(&self.scripts.claim_origin, new);
+            let holder: String = self.run(call.arg(&dead)).await?;
+            if holder.is_empty() {
+                return Ok(SiteCreation::Created);
+            }
+            let known: SiteId = parsed(&holder)?;
+            if self.site(known).await?.is_some() {
+                self.remove_keys(new.id).await?;
+                return Ok(SiteCreation::OriginKnown(known));
+            }
+            dead = holder;
+        }
     }
 
     async fn site(&self, id: SiteId) -> Result<Option<Site>> {
-        let fields: Fields = self.connection().hmget(keys::site(id), &FIELDS).await?;
-        site(&fields)
+        self.read_site(keys::site(id)).await
     }
 
     async fn sites(&self, tenant: &Tenant, after: Option<SiteId>, limit: usize) -> Result<Vec<Site>> {
-        let from = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
-        let limit = isize::try_from(limit).unwrap_or(isize::MAX);
-        let ids: Vec<String> =
-            self.connection().zrangebylex_limit(keys::sites(tenant), from, "+", 0, limit).await?;
-        let mut sites = Vec::with_capacity(ids.len());
-        for id in ids {
-            sites.extend(self.site(parsed(&id)?).await?);
+        let mut from = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+        let mut sites = Vec::new();
+        // An id whose site is being removed leaves a gap; the page is filled from behind it.
+        while sites.len() < limit {
+            let wanted = isize::try_from(limit - sites.len()).unwrap_or(isize::MAX);
+            let ids: Vec<String> =
+                self.connection().zrangebylex_limit(keys::sites(tenant), &from, "+", 0, wanted).await?;
+            let Some(last) = ids.last() else { break };
+            from = format!("({last}");
+            for id in &ids {
+                sites.extend(self.site(parsed(id)?).await?);
+            }
         }
         Ok(sites)
     }
 
-    async fn set_policy(
+    async fn change_policy(
         &self,
         id: SiteId,
-        policy: &Policy,
+        change: ChangePolicy,
         now: Timestamp,
         context: &Context,
-    ) -> Result<Option<Site>> {
-        let fields = [("policy", to_json(policy)?)];
-        self.put_site(id, "update", &fields, EventKind::SiteUpdated, now, context).await
+    ) -> Result<PolicyChange> {
+        for _ in 0..CHANGE_TRIES {
+            let before: Option<String> = self.connection().hget(keys::site(id), "policy").await?;
+            let Some(before) = before else { return Ok(PolicyChange::SiteNotFound) };
+            let policy = match change(from_json(&before)?) {
+                Ok(policy) => policy,
+                Err(errors) => return Ok(PolicyChange::Refused(errors)),
+            };
+            let (fields, condition) = ([("policy", to_json(&policy)?)], Condition::HasPolicy(&before));
+            let changed = self.put_site(id, condition, &fields, EventKind::SiteUpdated, now, context).await?;
+            if let Some(site) = changed {
+                return Ok(PolicyChange::Changed(Box::new(site)));
+            }
+        }
+        Err(StoreError::Unavailable("the site's policy is changed by too many at once".to_owned()))
     }
 
     async fn remove_site(&self, id: SiteId) -> Result<bool> {
-        let Some(site) = self.site(id).await? else { return Ok(false) };
-        let mut connection = self.connection();
-        // The site itself first: without it nothing of it can be redeemed any more.
-        let () = connection.del(keys::site(id)).await?;
-        let () = connection.hdel(keys::origins(&site.tenant), site.origin.to_string()).await?;
-        let () = connection.zrem(keys::sites(&site.tenant), id.to_string()).await?;
-        let mut cursor = 0_u64;
-        loop {
-            let (next, found): (u64, Vec<String>) = ::redis::cmd("SCAN")
-                .arg(cursor)
-                .arg("MATCH")
-                .arg(keys::everything_of(id))
-                .arg("COUNT")
-                .arg(1000)
-                .query_async(&mut connection)
-                .await?;
-            if !found.is_empty() {
-                let () = connection.unlink(found).await?;
+        // In this order, so that from the first step on nothing of the site can be redeemed, and so that whatever a
+        // crash leaves is found and removed by doing it again.
+        let site = match self.site(id).await? {
+            Some(site) => {
+                let () = self.connection().rename(keys::site(id), keys::removed(id)).await?;
+                site
             }
-            if next == 0 {
-                return Ok(true);
-            }
-            cursor = next;
-        }
+            None => match self.read_site(keys::removed(id)).await? {
+                Some(site) => site,
+                None => return Ok(false),
+            },
+        };
+        let _: i64 = self.run(&Self::tenant_call(&self.scripts.release_origin, &site)).await?;
+        self.remove_keys(id).await?;
+        let () = self.connection().unlink(keys::removed(id)).await?;
+        Ok(true)
     }
 
     async fn put_pairing_code(
@@ -145,8 +205,7 @@ impl Sites for Redis {
         context: &Context,
     ) -> Result<bool> {
         let mut call = Self::call(&self.scripts.put_pairing_code, id, now, context)?;
-        call.key(keys::site(id))
-            .key(keys::pairing_code(id))
+        call.key(keys::pairing_code(id))
             .arg(&code.secret_hash)
             .arg(code.expires_at.millis())
             .arg(i32::from(code.replace))
@@ -163,8 +222,7 @@ impl Sites for Redis {
 
     async fn pair(&self, id: SiteId, proven: &Proven, now: Timestamp, context: &Context) -> Result<Pairing> {
         let mut call = Self::call(&self.scripts.pair, id, now, context)?;
-        call.key(keys::site(id))
-            .key(keys::pairing_code(id))
+        call.key(keys::pairing_code(id))
             .arg(&proven.secret_hash)
             .arg(proven.replaces.as_ref().map(KeyId::as_str).unwrap_or_default())
             .arg(to_json(&proven.paired)?)

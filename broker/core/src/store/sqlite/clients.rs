@@ -21,7 +21,7 @@ impl Clients for Sqlite {
 
     async fn client(&self, hash: &ApiKeyHash) -> Result<Option<Client>> {
         let hash = hash.as_str().to_owned();
-        self.with(move |connection| {
+        self.read(move |connection| {
             one(connection, "SELECT doc FROM clients WHERE hash = ?", &[&hash], |row| {
                 from_json(&row.get::<_, String>(0)?)
             })
@@ -30,7 +30,7 @@ impl Clients for Sqlite {
     }
 
     async fn clients(&self) -> Result<Vec<Client>> {
-        self.with(|connection| {
+        self.read(|connection| {
             let mut clients = all(connection, "SELECT doc FROM clients", &[], |row| {
                 from_json::<Client>(&row.get::<_, String>(0)?)
             })?;

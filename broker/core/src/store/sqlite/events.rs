@@ -24,7 +24,7 @@ impl Events for Sqlite {
     async fn events(&self, site: SiteId, after: u64, limit: usize) -> Result<Vec<Event>> {
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.with(move |connection| {
+        self.read(move |connection| {
             let sql = "SELECT seq, at, kind, cause, subject, handoff, context FROM events
                        WHERE site = ? AND seq > ? ORDER BY seq LIMIT ?";
             all(connection, sql, &[&site.to_string(), &after, &limit], |row| {

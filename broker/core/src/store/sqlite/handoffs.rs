@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use gatepass_keys::KeyId;
 use rusqlite::{Connection, Transaction, params};
 
-use super::{Emitter, Sqlite, from_json, members, one, parsed, primary, time, to_json};
+use super::{Emitter, Sqlite, from_json, members, one, parsed, primary, sites, time, to_json};
 use crate::clock::Timestamp;
 use crate::event::{Context, EventKind};
 use crate::handoff::{
@@ -15,10 +15,14 @@ use crate::id::{HandoffId, SiteId};
 use crate::store::{Handoffs, OutcomeReport, Result, corrupt};
 
 fn handoff(connection: &Connection, site: SiteId, id: HandoffId) -> Result<Option<Handoff>> {
-    let sql = "SELECT subject, issued_at, expires_at, spent_at, revoked_at, outcome FROM handoffs
-               WHERE site = ? AND id = ?";
+    let sql = "SELECT h.subject, h.issued_at, h.expires_at, h.spent_at, h.revoked_at, h.outcome,
+                 max(coalesce(m.not_before, -1), coalesce(s.not_before, -1)), k.revoked_at
+               FROM handoffs h JOIN sites s ON s.id = h.site
+               LEFT JOIN members m ON m.site = h.site AND m.subject = h.subject
+               LEFT JOIN revoked_keys k ON k.site = h.site AND k.kid = h.kid
+               WHERE h.site = ? AND h.id = ?";
     one(connection, sql, &[&site.to_string(), &id.to_string()], |row| {
-        Ok(Handoff {
+        let mut found = Handoff {
             id,
             subject: parsed(&row.get::<_, String>(0)?)?,
             issued_at: Timestamp::from_millis(row.get(1)?),
@@ -26,7 +30,9 @@ fn handoff(connection: &Connection, site: SiteId, id: HandoffId) -> Result<Optio
             redeemed_at: time(row.get(3)?),
             revoked_at: time(row.get(4)?),
             outcome: row.get::<_, Option<String>>(5)?.as_deref().map(from_json).transpose()?,
-        })
+        };
+        found.voided_by(time(row.get(6)?), time(row.get(7)?));
+        Ok(found)
     })
 }
 
@@ -132,6 +138,9 @@ impl Handoffs for Sqlite {
         let (handoff, context) = (handoff.clone(), context.clone());
         self.write(move |transaction| {
             let now = handoff.issued_at;
+            if !sites::exists(transaction, site)? {
+                return Ok(Issuance::SiteNotFound);
+            }
             let emitter = Emitter { transaction, site, now, context: &context };
             let emit = |kind, cause| emitter.emit(kind, cause, Some(&handoff.subject), Some(handoff.id));
             match allowed_until(transaction, site, handoff.subject.as_str())? {
@@ -218,7 +227,7 @@ impl Handoffs for Sqlite {
     }
 
     async fn handoff(&self, site: SiteId, id: HandoffId) -> Result<Option<Handoff>> {
-        self.with(move |connection| handoff(connection, site, id)).await
+        self.read(move |connection| handoff(connection, site, id)).await
     }
 
     async fn revoke_handoff(

@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
 
-use super::{Emitter, Sqlite, from_json, number, one, to_json};
+use super::{Emitter, Sqlite, from_json, number, one, sites, to_json};
 use crate::clock::Timestamp;
 use crate::event::{Context, EventKind};
 use crate::id::{SiteId, Subject};
 use crate::member::{Member, Wanted};
-use crate::store::{MemberPut, Members, Result, corrupt};
+use crate::store::{MemberPut, Members, Result};
 
 pub(super) fn member(connection: &Connection, site: SiteId, subject: &Subject) -> Result<Option<Member>> {
     let sql = "SELECT doc, revision, updated_at FROM members WHERE site = ? AND subject = ?";
@@ -35,6 +35,9 @@ impl Members for Sqlite {
     ) -> Result<MemberPut> {
         let (subject, wanted, context) = (subject.clone(), wanted.clone(), context.clone());
         self.write(move |transaction| {
+            if !sites::exists(transaction, site)? {
+                return Ok(MemberPut::SiteNotFound);
+            }
             let before = member(transaction, site, &subject)?;
             let current = before.as_ref().map_or(0, |member| member.revision);
             if if_match.is_some_and(|wanted| wanted != current) {
@@ -47,8 +50,7 @@ impl Members for Sqlite {
                 return Ok(MemberPut::Unchanged(before));
             }
             let sql = "UPDATE sites SET revision = revision + 1 WHERE id = ? RETURNING revision";
-            let revision = one(transaction, sql, &[&site.to_string()], |row| Ok(row.get::<_, i64>(0)?))?
-                .ok_or_else(|| corrupt(format!("no site {site}")))?;
+            let revision: i64 = transaction.query_row(sql, [site.to_string()], |row| row.get(0))?;
             transaction
                 .prepare_cached(
                     "INSERT INTO members (site, subject, doc, allowed_until, revision, updated_at)
@@ -77,7 +79,7 @@ impl Members for Sqlite {
 
     async fn member(&self, site: SiteId, subject: &Subject) -> Result<Option<Member>> {
         let subject = subject.clone();
-        self.with(move |connection| member(connection, site, &subject)).await
+        self.read(move |connection| member(connection, site, &subject)).await
     }
 
     async fn revoke_subject(

@@ -9,14 +9,18 @@ mod members;
 mod sites;
 
 use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use data_encoding::BASE64URL_NOPAD;
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior, params,
+};
+
+use tokio::sync::Mutex;
 
 use super::{Result, Store, StoreError};
 use crate::clock::{Rng, Timestamp, random_bytes};
@@ -31,7 +35,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A store in one file.
 #[derive(Clone)]
 pub struct Sqlite {
-    connection: Arc<Mutex<Connection>>,
+    /// In WAL a reader never waits for a writer, so reads have a connection of their own.
+    reader: Arc<Mutex<Connection>>,
+    writer: Arc<Mutex<Connection>>,
     path: PathBuf,
 }
 
@@ -55,26 +61,40 @@ impl Sqlite {
             .mode(0o600)
             .open(path)
             .map_err(|e| StoreError::Unavailable(format!("{}: {e}", path.display())))?;
-        let mut connection = Connection::open(path).map_err(named)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(named)?;
-        prepare(&mut connection, rng).map_err(|e| match e {
+        let file = identity(path);
+        let mut writer = Connection::open(path).map_err(named)?;
+        writer.busy_timeout(BUSY_TIMEOUT).map_err(named)?;
+        prepare(&mut writer, &file, rng).map_err(|e| match e {
             PrepareError::Sqlite(e) => named(e),
             PrepareError::Store(e) => e,
         })?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.to_owned() })
+        let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(named)?;
+        reader.busy_timeout(BUSY_TIMEOUT).map_err(named)?;
+        let (reader, writer) = (Arc::new(Mutex::new(reader)), Arc::new(Mutex::new(writer)));
+        Ok(Self { reader, writer, path: path.to_owned() })
     }
 
-    /// Runs `work` on the connection, away from the asynchronous threads.
-    async fn with<T, F>(&self, work: F) -> Result<T>
+    /// Runs `work` on a connection, away from the asynchronous threads. Whoever has waited for its turn as long as
+    /// for a busy file gives up: so nobody waits for a whole queue of others.
+    async fn run<T, F>(connection: &Arc<Mutex<Connection>>, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     {
-        let connection = Arc::clone(&self.connection);
-        let run = move || work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner));
-        tokio::task::spawn_blocking(run)
+        let turn = tokio::time::timeout(BUSY_TIMEOUT, Arc::clone(connection).lock_owned()).await;
+        let mut connection = turn.map_err(|_| StoreError::Unavailable("the database is busy".to_owned()))?;
+        tokio::task::spawn_blocking(move || work(&mut connection))
             .await
             .map_err(|e| StoreError::Unavailable(format!("the store's thread ended: {e}")))?
+    }
+
+    /// Reads.
+    async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        Self::run(&self.reader, move |connection| work(connection)).await
     }
 
     /// Runs `work` in one transaction that no other writer can come into. It is kept when `work` succeeds.
@@ -83,7 +103,7 @@ impl Sqlite {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     {
-        self.with(move |connection| {
+        Self::run(&self.writer, move |connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let result = work(&transaction)?;
             transaction.commit()?;
@@ -102,7 +122,7 @@ impl std::fmt::Debug for Sqlite {
 #[async_trait]
 impl Store for Sqlite {
     async fn ping(&self) -> Result<()> {
-        self.with(|connection| Ok(connection.query_row("SELECT 1", [], |_| Ok(()))?)).await
+        self.read(|connection| Ok(connection.query_row("SELECT 1", [], |_| Ok(()))?)).await
     }
 
     fn describe(&self) -> String {
@@ -121,7 +141,14 @@ impl From<rusqlite::Error> for PrepareError {
     }
 }
 
-fn prepare(connection: &mut Connection, rng: &dyn Rng) -> std::result::Result<(), PrepareError> {
+/// What tells this file from a copy of it: its inode and its time of birth.
+fn identity(path: &Path) -> String {
+    let Ok(file) = std::fs::metadata(path) else { return String::new() };
+    let born = file.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    format!("{}:{}", file.ino(), born.unwrap_or_default().as_nanos())
+}
+
+fn prepare(connection: &mut Connection, file: &str, rng: &dyn Rng) -> std::result::Result<(), PrepareError> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
@@ -131,15 +158,21 @@ fn prepare(connection: &mut Connection, rng: &dyn Rng) -> std::result::Result<()
         SCHEMA => {}
         0 => {
             transaction.execute_batch(include_str!("schema.sql"))?;
-            let epoch = random_bytes::<20>(rng)
-                .map_err(|e| PrepareError::Store(StoreError::Unavailable(e.to_string())))?;
-            transaction.execute(
-                "INSERT INTO meta (name, value) VALUES ('epoch', ?)",
-                [BASE64URL_NOPAD.encode(&epoch)],
-            )?;
             transaction.pragma_update(None, "user_version", SCHEMA)?;
         }
         found => return Err(PrepareError::Store(StoreError::NewerSchema { found, known: SCHEMA })),
+    }
+    let known: Option<String> = transaction
+        .query_row("SELECT value FROM meta WHERE name = 'file'", [], |row| row.get(0))
+        .optional()?;
+    if known.as_deref() != Some(file) {
+        // New, or put here from a backup, in which tokens may be unspent that were spent since: what was issued
+        // before is superseded.
+        let epoch = random_bytes::<20>(rng)
+            .map_err(|e| PrepareError::Store(StoreError::Unavailable(e.to_string())))?;
+        let epoch = BASE64URL_NOPAD.encode(&epoch);
+        let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES ('file', ?), ('epoch', ?)";
+        transaction.execute(sql, [file, &epoch])?;
     }
     transaction.commit()?;
     Ok(())
@@ -155,7 +188,8 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// The epoch of this file: what a replication id is to Redis. It changes when a backup is restored.
+/// The epoch of this file: what a replication id is to Redis. Another one when the file is another one, such as a
+/// restored backup; only writing a backup *into* the file that is there goes unseen.
 fn primary(transaction: &Transaction<'_>) -> Result<String> {
     Ok(transaction.query_row("SELECT value FROM meta WHERE name = 'epoch'", [], |row| row.get(0))?)
 }

@@ -8,8 +8,8 @@ use crate::clock::Timestamp;
 use crate::event::{Context, EventKind};
 use crate::id::{SiteId, Tenant};
 use crate::pairing::{Pairing, PairingCode, Proven};
-use crate::site::{Policy, Site};
-use crate::store::{Result, SiteCreation, Sites};
+use crate::site::Site;
+use crate::store::{ChangePolicy, PolicyChange, Result, SiteCreation, Sites};
 
 const COLUMNS: &str = "id, tenant, origin, created_at, policy, paired";
 
@@ -26,6 +26,10 @@ fn read(row: &Row<'_>) -> Result<Site> {
 
 fn site(connection: &Connection, id: SiteId) -> Result<Option<Site>> {
     one(connection, &format!("SELECT {COLUMNS} FROM sites WHERE id = ?"), &[&id.to_string()], read)
+}
+
+pub(super) fn exists(connection: &Connection, id: SiteId) -> Result<bool> {
+    Ok(one(connection, "SELECT 1 FROM sites WHERE id = ?", &[&id.to_string()], |_| Ok(()))?.is_some())
 }
 
 #[async_trait]
@@ -64,34 +68,39 @@ impl Sites for Sqlite {
     }
 
     async fn site(&self, id: SiteId) -> Result<Option<Site>> {
-        self.with(move |connection| site(connection, id)).await
+        self.read(move |connection| site(connection, id)).await
     }
 
     async fn sites(&self, tenant: &Tenant, after: Option<SiteId>, limit: usize) -> Result<Vec<Site>> {
         let tenant = tenant.to_string();
         let after = after.map(|id| id.to_string()).unwrap_or_default();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.with(move |connection| {
+        self.read(move |connection| {
             let sql = format!("SELECT {COLUMNS} FROM sites WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?");
             all(connection, &sql, &[&tenant, &after, &limit], read)
         })
         .await
     }
 
-    async fn set_policy(
+    async fn change_policy(
         &self,
         id: SiteId,
-        policy: &Policy,
+        change: ChangePolicy,
         now: Timestamp,
         context: &Context,
-    ) -> Result<Option<Site>> {
-        let (policy, context) = (policy.clone(), context.clone());
+    ) -> Result<PolicyChange> {
+        let context = context.clone();
         self.write(move |transaction| {
+            let Some(before) = site(transaction, id)? else { return Ok(PolicyChange::SiteNotFound) };
+            let policy = match change(before.policy.clone()) {
+                Ok(policy) => policy,
+                Err(errors) => return Ok(PolicyChange::Refused(errors)),
+            };
             transaction
                 .execute("UPDATE sites SET policy = ? WHERE id = ?", [to_json(&policy)?, id.to_string()])?;
             let emitter = Emitter { transaction, site: id, now, context: &context };
             emitter.emit(EventKind::SiteUpdated, "", None, None)?;
-            site(transaction, id)
+            Ok(PolicyChange::Changed(Box::new(Site { policy, ..before })))
         })
         .await
     }
@@ -129,7 +138,7 @@ impl Sites for Sqlite {
 
     async fn pairing_code_holds(&self, id: SiteId, secret_hash: &str, now: Timestamp) -> Result<bool> {
         let secret_hash = secret_hash.to_owned();
-        self.with(move |connection| Ok(code(connection, id, &secret_hash, now)?.is_some())).await
+        self.read(move |connection| Ok(code(connection, id, &secret_hash, now)?.is_some())).await
     }
 
     async fn pair(&self, id: SiteId, proven: &Proven, now: Timestamp, context: &Context) -> Result<Pairing> {

@@ -1,6 +1,8 @@
--- Stands in front of every script of a site. KEYS[1] is the site's state, KEYS[2] its events; ARGV[1] is the time
--- (milliseconds), ARGV[2] the event's context (JSON). All keys of a site share one hash tag.
-local STATE, EVENTS = KEYS[1], KEYS[2]
+-- Stands in front of every script of a site. KEYS[1] is the site's state, KEYS[2] its events, KEYS[3] the site
+-- itself; ARGV[1] is the time (milliseconds), ARGV[2] the event's context (JSON). All keys of a site share one hash
+-- tag. A script writes nothing for a site that is not there: what belongs to a removed site would stay for ever.
+local STATE, EVENTS, SITE = KEYS[1], KEYS[2], KEYS[3]
+local SITE_IS_THERE = redis.call('EXISTS', SITE) == 1
 local NOW, CONTEXT = ARGV[1], ARGV[2]
 
 -- Writes an event in the step that it tells of.

@@ -1,6 +1,7 @@
-local handoff, member = KEYS[3], KEYS[4]
+local handoff, member = KEYS[4], KEYS[5]
 local id, subject, retention = ARGV[3], ARGV[4], ARGV[5]
 
+if not SITE_IS_THERE then return 'site_not_found' end
 local allowed_until = redis.call('HGET', member, 'allowed_until')
 if not allowed_until then
   emit('handoff.issue_refused', 'member_not_found', subject, id)

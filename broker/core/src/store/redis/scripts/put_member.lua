@@ -1,6 +1,7 @@
-local member, index = KEYS[3], KEYS[4]
+local member, index = KEYS[4], KEYS[5]
 local subject, doc, allowed_until, if_match = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 
+if not SITE_IS_THERE then return { 'site_not_found', '', '' } end
 local before = redis.call('HMGET', member, 'doc', 'revision', 'updated_at')
 local current = before[2] or '0'
 if if_match ~= '' and if_match ~= current then return { 'mismatch', current, '' } end

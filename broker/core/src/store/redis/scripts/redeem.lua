@@ -1,5 +1,5 @@
 -- The one atomic step. Each refusal leaves the record as it is; only the last lines spend.
-local handoff, member, revoked_keys = KEYS[3], KEYS[4], KEYS[5]
+local handoff, member, revoked_keys = KEYS[4], KEYS[5], KEYS[6]
 local id, subject, token_hash, kid, attempt, binding = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local now, attempt_window = tonumber(NOW), tonumber(ARGV[9])
 
@@ -31,6 +31,7 @@ local function inactive()
   return not wanted[1] or now >= tonumber(wanted[1])
 end
 
+if not SITE_IS_THERE then return { 'refused', 'no_record' } end
 if not record[1] then return refuse('no_record') end
 if record[1] ~= token_hash then return refuse('mismatch') end
 if record[2] ~= primary() then return refuse('superseded') end

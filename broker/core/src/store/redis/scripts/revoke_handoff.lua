@@ -1,6 +1,6 @@
-local handoff, id = KEYS[3], ARGV[3]
+local handoff, id = KEYS[4], ARGV[3]
 local subject = redis.call('HGET', handoff, 'subject')
-if subject and redis.call('HEXISTS', handoff, 'spent_at') == 0
+if SITE_IS_THERE and subject and redis.call('HEXISTS', handoff, 'spent_at') == 0
   and redis.call('HSETNX', handoff, 'revoked_at', NOW) == 1 then
   emit('handoff.revoked', '', subject, id)
 end

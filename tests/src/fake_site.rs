@@ -1,0 +1,199 @@
+//! The plugin's side of the wire without WordPress: for what the real plugin never does, such as answering a
+//! challenge with another key.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
+use data_encoding::BASE64URL_NOPAD;
+use gatepass_core::clock::{Clock, System};
+use gatepass_core::pairing::challenge_message;
+use gatepass_keys::SigningKey;
+use gatepass_keys::token::site::{SiteClaims, sign};
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::api::Answer;
+use crate::{Result, forge, ports};
+
+/// How the site answers a challenge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Challenge {
+    /// As it should.
+    Signed,
+    /// With a key that is not the one in the request.
+    SignedByAnother,
+    /// By leading elsewhere, to somebody who would answer rightly.
+    Redirected,
+    /// With a page, as a cache or a security plugin would.
+    Page,
+    /// With more than anybody wants to read.
+    Endless,
+}
+
+/// A site that speaks to the bridge.
+#[derive(Debug)]
+pub struct FakeSite {
+    /// Its origin, without a slash at the end.
+    pub url: String,
+    /// Its key, to be taken into use by pairing.
+    pub key: SigningKey,
+    challenge: Arc<Mutex<Challenge>>,
+    server: ServerHandle,
+    http: reqwest::Client,
+}
+
+/// What stands in a pairing string.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PairingCode {
+    /// Where the bridge is.
+    pub bridge: String,
+    /// Which site it is for.
+    pub site: String,
+    /// The one-time secret.
+    pub secret: String,
+}
+
+impl PairingCode {
+    /// Reads one.
+    pub fn read(code: &str) -> Result<Self> {
+        let encoded = code.strip_prefix("gp_pair_").ok_or("no pairing code")?;
+        Ok(serde_json::from_slice(&BASE64URL_NOPAD.decode(encoded.as_bytes())?)?)
+    }
+}
+
+impl FakeSite {
+    /// Starts one with a new key.
+    pub fn start() -> Result<Self> {
+        Self::start_at(ports::free_port()?)
+    }
+
+    /// The same site after it lost its key: the same origin answers, with another key.
+    pub async fn lose_key(&mut self) -> Result {
+        self.server.stop(false).await;
+        let port = self.url.rsplit(':').next().unwrap_or_default().parse()?;
+        *self = Self::start_at(port)?;
+        Ok(())
+    }
+
+    fn start_at(port: u16) -> Result<Self> {
+        let key = forge::strange_key()?;
+        let answers = Arc::new(SigningKey::from_pkcs8_pem(&key.to_pkcs8_pem()?)?);
+        let stranger = Arc::new(forge::strange_key()?);
+        let challenge = Arc::new(Mutex::new(Challenge::Signed));
+        let behaviour = Arc::clone(&challenge);
+        let server = HttpServer::new(move || {
+            let (key, stranger) = (Arc::clone(&answers), Arc::clone(&stranger));
+            let behaviour = Arc::clone(&behaviour);
+            App::new().default_service(web::to(move |query: web::Query<Asked>| {
+                let challenge = *behaviour.lock().unwrap_or_else(PoisonError::into_inner);
+                let answer = answer(challenge, &query, &key, &stranger);
+                async move { answer }
+            }))
+        })
+        .workers(1)
+        .disable_signals()
+        .bind(("127.0.0.1", port))?
+        .run();
+        let handle = server.handle();
+        std::thread::spawn(move || actix_web::rt::System::new().block_on(server));
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        Ok(Self { url: format!("http://127.0.0.1:{port}"), key, challenge, server: handle, http })
+    }
+
+    /// How it answers from now on.
+    pub fn answers(&self, challenge: Challenge) {
+        *self.challenge.lock().unwrap_or_else(PoisonError::into_inner) = challenge;
+    }
+
+    /// What the plugin would post, to be varied.
+    pub fn pairing(&self, code: &PairingCode) -> Value {
+        json!({
+            "site_id": code.site,
+            "secret": code.secret,
+            "url": self.url,
+            // The site's id is in it only for ourselves: it comes back with the challenge.
+            "landing_url": format!("{}/landing?action=gatepass&site={}", self.url, code.site),
+            "public_key": { "kty": "OKP", "crv": "Ed25519", "x": self.key.public().x() },
+            "versions": { "plugin": "0", "wordpress": "0", "php": "0" },
+        })
+    }
+
+    /// A proof of being `site`, good for a minute, to be varied.
+    pub fn claims(&self, code: &PairingCode) -> SiteClaims {
+        let now = System.now().secs();
+        SiteClaims {
+            site: code.site.clone(),
+            audience: code.bridge.clone(),
+            issued_at: now,
+            expires_at: now + 60,
+        }
+    }
+
+    /// Signs a proof with its key.
+    pub fn proof(&self, claims: &SiteClaims) -> String {
+        sign(&self.key, claims).expose().to_owned()
+    }
+
+    /// Posts to the bridge, with a proof or without.
+    pub async fn post(
+        &self,
+        code: &PairingCode,
+        path: &str,
+        proof: Option<&str>,
+        body: &Value,
+    ) -> Result<Answer> {
+        let mut request = self.http.request(Method::POST, format!("{}{path}", code.bridge)).json(body);
+        if let Some(proof) = proof {
+            request = request.bearer_auth(proof);
+        }
+        let response = request.send().await?;
+        let status = response.status();
+        Ok(Answer { status, body: serde_json::from_str(&response.text().await?).unwrap_or_default() })
+    }
+
+    /// Pairs as the plugin does.
+    pub async fn pair(&self, code: &PairingCode) -> Result<Answer> {
+        self.post(code, "/wp/v1/pairings", None, &self.pairing(code)).await
+    }
+}
+
+impl Drop for FakeSite {
+    fn drop(&mut self) {
+        drop(self.server.stop(false));
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Asked {
+    #[serde(default)]
+    action: String,
+    #[serde(default)]
+    nonce: String,
+    #[serde(default)]
+    site: String,
+}
+
+fn answer(challenge: Challenge, asked: &Asked, key: &SigningKey, stranger: &SigningKey) -> HttpResponse {
+    let signed = |by: &SigningKey| {
+        let Ok(site) = asked.site.parse() else { return HttpResponse::BadRequest().finish() };
+        let signature = by.sign(challenge_message(site, &asked.nonce).as_bytes());
+        HttpResponse::Ok().json(json!({
+            "site_id": asked.site,
+            "public_key": by.public().x(),
+            "signature": BASE64URL_NOPAD.encode(&signature),
+        }))
+    };
+    match challenge {
+        Challenge::Signed if asked.action == "gatepass_challenge" => signed(key),
+        Challenge::Signed => HttpResponse::NotFound().finish(),
+        Challenge::SignedByAnother => signed(stranger),
+        Challenge::Redirected if asked.action == "gatepass_challenge" => {
+            let there = format!("/?action=elsewhere&nonce={}&site={}", asked.nonce, asked.site);
+            HttpResponse::Found().insert_header(("Location", there)).finish()
+        }
+        Challenge::Redirected => signed(key),
+        Challenge::Page => HttpResponse::Ok().content_type("text/html").body("<p>Please wait…</p>"),
+        Challenge::Endless => HttpResponse::Ok().body("x".repeat(10_000_000)),
+    }
+}
