@@ -101,6 +101,8 @@ pub async fn an_off_site_redirect_to_never_leaves_the_site(stack: &Stack) -> Res
         "http://127.0.0.1.evil.test/",
         " https://evil.test/",
         "evil.test",
+        "/..//evil.test",
+        "/%5cevil.test",
     ];
     for target in off_site {
         let answer =

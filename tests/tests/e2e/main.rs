@@ -59,6 +59,9 @@ gatepass_tests::run! {
         panel_api::every_answer_carries_its_request_id,
         panel_api::putting_a_member_twice_changes_nothing_and_if_match_guards,
         panel_api::a_site_is_registered_read_changed_and_removed,
+        panel_api::a_body_is_judged_only_after_who_sends_it,
+        panel_api::another_method_is_a_405_and_another_path_a_404,
+        panel_api::a_time_that_means_nothing_is_refused,
         panel_api::the_trail_tells_a_login_from_issue_to_outcome,
     ],
     alone: [

@@ -171,3 +171,54 @@ pub async fn the_trail_tells_a_login_from_issue_to_outcome(stack: &Stack) -> Res
     assert_eq!(trail, ["handoff.issued", "handoff.redeemed", "handoff.logged_in"]);
     Ok(())
 }
+
+pub async fn a_body_is_judged_only_after_who_sends_it(stack: &Stack) -> Result {
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let base = stack.gatepass.url();
+    let foreign = stack.gatepass.command(&["client", "add", "foreign-body", "--tenant", "other"])?;
+    let nobody = format!("gpk_{}", "B".repeat(43));
+    let own = format!("{base}/v1/sites/{}/handoffs", stack.api.site());
+    let nowhere = format!("{base}/v1/sites/site_{}/handoffs", "a".repeat(26));
+    for (url, key, status) in [
+        (&own, nobody.as_str(), StatusCode::UNAUTHORIZED),
+        (&own, foreign.trim(), StatusCode::NOT_FOUND),
+        (&nowhere, foreign.trim(), StatusCode::NOT_FOUND),
+        (&own, stack.api.key(), StatusCode::BAD_REQUEST),
+    ] {
+        let request = http.post(url).bearer_auth(key).header("Content-Type", "application/json").body("{");
+        assert_eq!(request.send().await?.status(), status, "{url}");
+    }
+    let answer = http.post(&own).bearer_auth(stack.api.key()).body("subject=mia").send().await?;
+    assert_eq!(answer.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    for odd in [json!(["mia"]), json!("mia"), json!(null)] {
+        let answer = stack.api.try_issue(&odd).await?;
+        assert!(answer.status.is_client_error() && !answer.code().is_empty(), "{odd}");
+    }
+    Ok(())
+}
+
+pub async fn another_method_is_a_405_and_another_path_a_404(stack: &Stack) -> Result {
+    let answer = stack.api.call(Method::DELETE, "/v1/sites", None).await?;
+    assert_eq!((answer.status, answer.code()), (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"));
+    let answer = stack.api.call(Method::GET, "/wp/v1/redemptions", None).await?;
+    assert_eq!((answer.status, answer.code()), (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"));
+    let answer = stack.api.call(Method::GET, "/v1/nothing", None).await?;
+    assert_eq!((answer.status, answer.code()), (StatusCode::NOT_FOUND, "not_found"));
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(stack.api.call(Method::GET, path, None).await?.ok()?["status"], "ok");
+        assert_eq!(stack.api.call(Method::HEAD, path, None).await?.status, StatusCode::OK);
+    }
+    Ok(())
+}
+
+pub async fn a_time_that_means_nothing_is_refused(stack: &Stack) -> Result {
+    for odd in ["0000-01-01T00:00:00+23:59", "9999-12-31T23:59:59-05:00", "tomorrow", "2026-02-30T00:00:00Z"]
+    {
+        let mut member = api::member("odd-times");
+        member["membership"]["valid_until"] = json!(odd);
+        let answer = stack.api.put("odd-times", &member).await?;
+        assert_eq!((answer.status, answer.code()), (UNPROCESSABLE, "validation_failed"), "{odd}");
+        assert_eq!(answer.body["errors"][0]["field"], "membership.valid_until", "{odd}");
+    }
+    Ok(())
+}
