@@ -17,8 +17,7 @@ fn main() -> Result {
 }
 
 async fn run() -> Result {
-    let rounds =
-        std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(DEFAULT_ROUNDS);
+    let rounds = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(DEFAULT_ROUNDS);
     let stack = Stack::start().await?;
     let regular = stack.member("regular").await?;
     let mut readings: Vec<(&str, Vec<Duration>)> = Vec::new();

@@ -21,8 +21,8 @@ impl Service {
     pub fn start(name: &str, command: &Command, log: &Path) -> Result<Self> {
         let out = File::options().create(true).append(true).open(log)?;
         let mut guarded = Command::new("setpriv");
-        // Killed with us even when we are killed outright.
-        guarded.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
+        // Told to stop even when we are killed outright. Not killed: nginx and php-fpm would leave their workers.
+        guarded.args(["--pdeathsig", "TERM", "--"]).arg(command.get_program()).args(command.get_args());
         for (key, value) in command.get_envs() {
             match value {
                 Some(value) => guarded.env(key, value),

@@ -133,45 +133,55 @@ pub(super) struct Change {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct PolicyChanges {
-    #[serde(deserialize_with = "named")]
-    panel_url: Option<Option<Url>>,
-    #[serde(deserialize_with = "named")]
-    panel_start_url: Option<Option<Url>>,
-    #[serde(deserialize_with = "named")]
-    renew_url: Option<Option<Url>>,
-    #[serde(deserialize_with = "named")]
-    default_redirect: Option<Option<String>>,
-    #[serde(deserialize_with = "named")]
-    token_lifetime: Option<Option<u32>>,
-    #[serde(deserialize_with = "named")]
-    require_binding: Option<Option<bool>>,
-    #[serde(deserialize_with = "named")]
-    allowed_roles: Option<Option<Vec<String>>>,
+    panel_url: Field<Url>,
+    panel_start_url: Field<Url>,
+    renew_url: Field<Url>,
+    default_redirect: Field<String>,
+    token_lifetime: Field<u32>,
+    require_binding: Field<bool>,
+    allowed_roles: Field<Vec<String>>,
 }
 
-/// Tells a member that is `null` from one that is not there.
-fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(member: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(member).map(Some)
+/// One member of a change.
+#[derive(Debug, Default)]
+enum Field<T> {
+    /// Not named.
+    #[default]
+    Kept,
+    /// Named; `None` for `null`.
+    Named(Option<T>),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(member: D) -> Result<Self, D::Error> {
+        Option::deserialize(member).map(Self::Named)
+    }
+}
+
+impl<T: Clone> Field<T> {
+    fn optional(&self, old: Option<T>) -> Option<T> {
+        match self {
+            Self::Kept => old,
+            Self::Named(new) => new.clone(),
+        }
+    }
+
+    fn required(&self, old: T, default: T) -> T {
+        self.optional(Some(old)).unwrap_or(default)
+    }
 }
 
 impl PolicyChanges {
     fn apply(&self, policy: Policy) -> Policy {
         let default = Policy::default();
         Policy {
-            panel_url: self.panel_url.clone().unwrap_or(policy.panel_url),
-            panel_start_url: self.panel_start_url.clone().unwrap_or(policy.panel_start_url),
-            renew_url: self.renew_url.clone().unwrap_or(policy.renew_url),
-            default_redirect: self.default_redirect.clone().unwrap_or(policy.default_redirect),
-            token_lifetime: self
-                .token_lifetime
-                .map_or(policy.token_lifetime, |value| value.unwrap_or(default.token_lifetime)),
-            require_binding: self
-                .require_binding
-                .map_or(policy.require_binding, |value| value.unwrap_or(default.require_binding)),
-            allowed_roles: match &self.allowed_roles {
-                None => policy.allowed_roles,
-                Some(roles) => roles.clone().unwrap_or(default.allowed_roles),
-            },
+            panel_url: self.panel_url.optional(policy.panel_url),
+            panel_start_url: self.panel_start_url.optional(policy.panel_start_url),
+            renew_url: self.renew_url.optional(policy.renew_url),
+            default_redirect: self.default_redirect.optional(policy.default_redirect),
+            token_lifetime: self.token_lifetime.required(policy.token_lifetime, default.token_lifetime),
+            require_binding: self.require_binding.required(policy.require_binding, default.require_binding),
+            allowed_roles: self.allowed_roles.required(policy.allowed_roles, default.allowed_roles),
         }
     }
 }

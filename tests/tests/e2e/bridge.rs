@@ -8,14 +8,14 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 /// A site that is registered and waits to be paired.
-async fn registered(stack: &Stack) -> Result<(FakeSite, PairingCode)> {
+fn registered(stack: &Stack) -> Result<(FakeSite, PairingCode)> {
     let site = FakeSite::start()?;
     let code = stack.gatepass.add_site(&site.url, &[])?.pairing_code;
     Ok((site, PairingCode::read(&code)?))
 }
 
 async fn paired(stack: &Stack) -> Result<(FakeSite, PairingCode)> {
-    let (site, code) = registered(stack).await?;
+    let (site, code) = registered(stack)?;
     site.pair(&code).await?.ok()?;
     Ok((site, code))
 }
@@ -26,7 +26,7 @@ fn new_code(stack: &Stack, code: &PairingCode, options: &[&str]) -> Result<Pairi
 }
 
 pub async fn a_pairing_code_works_once_and_only_whole(stack: &Stack) -> Result {
-    let (site, code) = registered(stack).await?;
+    let (site, code) = registered(stack)?;
     let unknown_site = PairingCode { site: format!("site_{}", "a".repeat(26)), ..code.clone() };
     let guessed = PairingCode { secret: "A".repeat(43), ..code.clone() };
     let no_secret = PairingCode { secret: String::new(), ..code.clone() };
@@ -52,7 +52,7 @@ pub async fn a_pairing_code_works_once_and_only_whole(stack: &Stack) -> Result {
 }
 
 pub async fn whoever_has_the_code_but_not_the_site_pairs_nothing(stack: &Stack) -> Result {
-    let (site, code) = registered(stack).await?;
+    let (site, code) = registered(stack)?;
     for wrong in [Challenge::SignedByAnother, Challenge::Redirected, Challenge::Page, Challenge::Endless] {
         site.answers(wrong);
         let answer = site.pair(&code).await?;
@@ -134,7 +134,7 @@ pub async fn a_site_must_prove_who_it_is(stack: &Stack) -> Result {
         ("another site's key", Some(other.proof(&claims))),
         ("another site", Some(vary(&|claims| claims.site.clone_from(&other_code.site)))),
         ("no site", Some(vary(&|claims| claims.site = format!("site_{}", "a".repeat(26))))),
-        ("another bridge", Some(vary(&|claims| claims.audience = "https://evil.test".to_owned()))),
+        ("another bridge", Some(vary(&|claims| "https://evil.test".clone_into(&mut claims.audience)))),
         ("a handoff token", Some(handoff_as_proof)),
         ("no signature", Some(good.rsplit_once('.').map_or(String::new(), |(rest, _)| format!("{rest}.")))),
     ] {
