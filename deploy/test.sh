@@ -126,7 +126,7 @@ stage_format() { check "format" cargo fmt --all --check; }
 stage_lint() {
   # --all-targets leaves out the tests that a plain `cargo test` leaves out.
   check "clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
-  check "clippy on the end-to-end tests" cargo clippy --locked --workspace --test e2e --test demo --bench login -- -D warnings
+  check "clippy on the end-to-end tests" cargo clippy --locked --workspace --test e2e --test demo --bench login --bench screenshots -- -D warnings
 }
 
 stage_php() {

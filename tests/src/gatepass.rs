@@ -32,10 +32,15 @@ pub struct NewSite {
 impl Gatepass {
     /// Starts it on a store: `sqlite` or `redis://…`. The program is `GATEPASS_BIN`, else the one cargo built.
     pub fn start(folder: &Path, store: &str) -> Result<Self> {
+        Self::start_with(folder, store, &[])
+    }
+
+    /// The same, with more flags.
+    pub fn start_with(folder: &Path, store: &str, flags: &[&str]) -> Result<Self> {
         fs::create_dir_all(folder)?;
         let program = fixtures::built("GATEPASS_BIN", "gatepass")?;
         let port = ports::free_port()?;
-        let service = launch(&program, folder, port, store)?;
+        let service = launch(&program, folder, port, store, flags)?;
         Ok(Self { program, port, store: store.to_owned(), folder: folder.to_owned(), service })
     }
 
@@ -57,7 +62,7 @@ impl Gatepass {
     /// Stops it gracefully and starts it again.
     pub fn restart(&mut self) -> Result {
         self.service.stop();
-        self.service = launch(&self.program, &self.folder, self.port, &self.store)?;
+        self.service = launch(&self.program, &self.folder, self.port, &self.store, &[])?;
         Ok(())
     }
 
@@ -88,10 +93,10 @@ impl Gatepass {
     }
 }
 
-fn launch(gatepass: &Path, folder: &Path, port: u16, store: &str) -> Result<Service> {
+fn launch(gatepass: &Path, folder: &Path, port: u16, store: &str, flags: &[&str]) -> Result<Service> {
     let mut server = program(gatepass, folder);
     server.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--public-url", &url(port)]);
-    server.arg("--data-dir").arg(folder.join("data")).args(["--store", store]);
+    server.arg("--data-dir").arg(folder.join("data")).args(["--store", store]).args(flags);
     let mut service = Service::start("gatepass serve", &server, &folder.join("gatepass.log"))?;
     service.wait_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok())?;
     Ok(service)

@@ -13,6 +13,7 @@ use gatepass_core::validate::{self, FieldError};
 use gatepass_core::{HandoffId, Subject, Timestamp};
 use gatepass_http::{Code, Json, Problem, Then};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::BrokerState;
 use crate::error::from_issue;
@@ -59,7 +60,7 @@ fn check_binding(binding: Option<&str>, required: bool) -> Option<FieldError> {
 pub(super) struct Created {
     id: HandoffId,
     /// Send the browser there by a redirect, at once. The token is in the fragment, which no server sees or logs.
-    login_url: String,
+    login_url: Url,
     expires_at: Timestamp,
 }
 
@@ -116,7 +117,11 @@ pub(super) async fn create(
     )
     .await
     .map_err(from_issue)?;
-    let login_url = format!("{}#token={}", paired.landing_url, issued.token.expose());
+    // The id makes every address another one: were only the fragment new, a browser that shows the landing page
+    // already would not load it again.
+    let mut login_url = paired.landing_url.clone();
+    login_url.query_pairs_mut().append_pair("handoff", &issued.id.to_string());
+    login_url.set_fragment(Some(&format!("token={}", issued.token.expose())));
     Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(Created {
         id: issued.id,
         login_url,

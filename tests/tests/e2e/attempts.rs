@@ -98,3 +98,16 @@ pub async fn the_used_link_again_in_the_browser_says_so_and_ends_nothing(stack: 
     assert_eq!(stack.wordpress.session_rows(&member.email)?, 1);
     Ok(())
 }
+
+pub async fn a_new_click_in_the_tab_that_shows_a_refusal_works(stack: &Stack) -> Result {
+    let browser = stack.browser().await?;
+    let (member, revoked) = stack.handoff("second-try").await?;
+    stack.api.revoke(&revoked.id).await?;
+    browser.goto(&revoked.login_url).await?;
+    browser.wait_for_text(ASK_AGAIN).await?;
+    // Straight from one to the other: only a new address makes the browser load the page again.
+    browser.goto(&stack.api.issue(&member.subject).await?.login_url).await?;
+    browser.wait_for_login(stack.wordpress.url()).await?;
+    assert!(browser.signed_in_as().await?.is_some());
+    Ok(())
+}

@@ -34,6 +34,22 @@ pub async fn while_the_store_is_paused_the_page_is_a_503_and_the_same_attempt_wo
     Ok(())
 }
 
+pub async fn the_button_on_the_temporary_page_repeats_the_attempt() -> Result {
+    let stack = Stack::start().await?;
+    let (member, handoff) = stack.handoff("tries-again").await?;
+    let browser = stack.browser().await?;
+    stack.redis.pause()?;
+    browser.goto(&handoff.login_url).await?;
+    browser.wait_for_text(TEMPORARY).await?;
+    stack.redis.resume()?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    browser.click("Try again").await?;
+    browser.wait_for_login(stack.wordpress.url()).await?;
+    assert!(browser.signed_in_as().await?.is_some());
+    assert_eq!(stack.wordpress.session_rows(&member.email)?, 1);
+    Ok(())
+}
+
 pub async fn after_a_restart_of_the_store_the_page_says_ask_again_and_a_new_click_works() -> Result {
     let mut stack = Stack::start().await?;
     let (member, handoff) = stack.handoff("restarted").await?;

@@ -9,6 +9,7 @@ mod harness;
 mod identity;
 mod panel_api;
 mod refusals;
+mod serve;
 
 gatepass_tests::run! {
     shared: [
@@ -39,6 +40,7 @@ gatepass_tests::run! {
         attempts::of_racing_attempts_exactly_one_is_signed_in,
         attempts::a_session_that_was_logged_out_is_not_brought_back,
         attempts::another_session_of_the_same_customer_stays,
+        attempts::a_new_click_in_the_tab_that_shows_a_refusal_works,
         attempts::the_used_link_again_in_the_browser_says_so_and_ends_nothing,
         browser::get_head_and_a_link_preview_spend_nothing,
         browser::a_cross_site_post_spends_nothing_by_itself,
@@ -65,8 +67,16 @@ gatepass_tests::run! {
         panel_api::the_trail_tells_a_login_from_issue_to_outcome,
     ],
     alone: [
+        serve::it_starts_with_no_configuration_and_keeps_its_folder_to_itself,
+        serve::a_taken_port_an_unusable_folder_and_a_missing_redis_are_told_plainly,
+        serve::a_wrong_call_says_what_would_be_right_and_repeats_no_secret,
+        serve::a_flag_counts_before_the_environment_before_the_file,
+        serve::stdout_has_only_what_a_program_reads,
+        serve::a_stop_finishes_what_is_in_flight,
+        serve::panels_and_sites_can_have_an_address_each,
         harness::wordpress_boots_and_an_administrator_logs_in_with_a_password,
         faults::while_the_store_is_paused_the_page_is_a_503_and_the_same_attempt_works_afterwards,
+        faults::the_button_on_the_temporary_page_repeats_the_attempt,
         faults::after_a_restart_of_the_store_the_page_says_ask_again_and_a_new_click_works,
         faults::with_gatepass_gone_the_page_is_a_503_and_passwords_still_work,
         faults::restarting_gatepass_fails_no_login_that_was_issued_before,
