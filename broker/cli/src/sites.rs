@@ -148,8 +148,8 @@ async fn pairing_code(
 ) -> Result<(), Failure> {
     let instance = Instance::known(config)?;
     let keyring = open::keyring(config)?;
-    let (keys, bridge) = (keyring.key_set(), &instance.bridge_url);
-    let made = make_code(store, &System, keys, bridge, id, replace, System.now(), context).await?;
+    let (keys, bridge, issuer) = (keyring.key_set(), &instance.bridge_url, instance.issuer());
+    let made = make_code(store, &System, keys, bridge, &issuer, id, replace, System.now(), context).await?;
     let (code, expires_at) = made.ok_or_else(|| Failure::Failed(format!("there is no site {id}")))?;
     eprintln!("Paste this code on the site, under Settings, Gatepass. It works once, until {expires_at}:");
     let value = json!({ "site_id": id, "pairing_code": code.expose(), "expires_at": expires_at });

@@ -64,6 +64,8 @@ struct Contents<'a> {
     v: u32,
     /// Where the site calls.
     bridge: &'a str,
+    /// Whose tokens the site will take.
+    issuer: &'a str,
     /// Which site this is for.
     site: String,
     /// The one-time secret.
@@ -76,11 +78,12 @@ struct Contents<'a> {
 pub struct PairingString(Zeroizing<String>);
 
 impl PairingString {
-    /// Puts one together. `bridge` is the address that the site will call.
-    pub fn new(bridge: &Url, site: SiteId, secret: &PairingSecret, keys: &KeySet) -> Self {
+    /// Puts one together. `bridge` is the address that the site will call, `issuer` the `iss` of tokens.
+    pub fn new(bridge: &Url, issuer: &str, site: SiteId, secret: &PairingSecret, keys: &KeySet) -> Self {
         let contents = Contents {
             v: 1,
             bridge: bridge.as_str().trim_end_matches('/'),
+            issuer,
             site: site.to_string(),
             secret: &secret.0,
             keys: keys.digest(),
@@ -146,6 +149,7 @@ pub async fn make_code(
     rng: &dyn Rng,
     keys: &KeySet,
     bridge: &Url,
+    issuer: &str,
     site: SiteId,
     replace: bool,
     now: Timestamp,
@@ -155,7 +159,7 @@ pub async fn make_code(
     let expires_at = now.plus(PAIRING_LIFETIME);
     let code = PairingCode { secret_hash: secret.hash(), expires_at, replace };
     let known = store.put_pairing_code(site, &code, now, context).await?;
-    Ok(known.then(|| (PairingString::new(bridge, site, &secret, keys), expires_at)))
+    Ok(known.then(|| (PairingString::new(bridge, issuer, site, &secret, keys), expires_at)))
 }
 
 /// Why no pairing string was made.

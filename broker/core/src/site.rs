@@ -169,6 +169,8 @@ pub struct Paired {
     pub paired_at: Timestamp,
     /// Versions at that time.
     pub versions: Versions,
+    /// Hash of the code that paired it: the same site may ask again with it, should the answer have been lost.
+    pub code_hash: String,
 }
 
 /// A registered site.

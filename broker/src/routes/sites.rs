@@ -241,6 +241,7 @@ pub(super) async fn pairing_code(
         state.ambient.rng(),
         state.keyring.key_set(),
         &state.bridge_url,
+        &state.issuer,
         site.id,
         body.replace,
         state.ambient.now(),

@@ -46,7 +46,13 @@ pub async fn a_pairing_code_works_once_and_only_whole(stack: &Stack) -> Result {
     let answer = site.pair(&code).await?.ok()?;
     assert_eq!(answer["site_id"], code.site.as_str());
     assert_eq!(answer["issuer"], stack.gatepass.url());
-    let again = site.pair(&code).await?;
+    // The same site with the same key may ask again, should it not have got the answer; nobody else.
+    assert_eq!(site.pair(&code).await?.ok()?, answer);
+    site.answers(Challenge::SignedByAnother);
+    assert_eq!(site.pair(&code).await?.code(), "pairing_challenge_failed");
+    let mut other_key = site.pairing(&code);
+    other_key["public_key"]["x"] = json!(gatepass_tests::forge::strange_key()?.public().x());
+    let again = site.post(&code, "/wp/v1/pairings", None, &other_key).await?;
     assert_eq!((again.status, again.code()), (StatusCode::NOT_FOUND, "pairing_code_invalid"));
     Ok(())
 }

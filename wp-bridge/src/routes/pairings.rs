@@ -63,10 +63,11 @@ pub(super) async fn create(
     let id: SiteId = body.site_id.parse().map_err(|_| unknown_code())?;
     let secret: PairingSecret = body.secret.parse().map_err(|_| unknown_code())?;
     let secret_hash = secret.hash();
-    if !state.store.pairing_code_holds(id, &secret_hash, state.ambient.now()).await? {
+    let site = state.store.site(id).await?.ok_or_else(unknown_code)?;
+    let asks_again = has_paired(&site, &body, &secret_hash);
+    if !asks_again && !state.store.pairing_code_holds(id, &secret_hash, state.ambient.now()).await? {
         return Err(unknown_code());
     }
-    let site = state.store.site(id).await?.ok_or_else(unknown_code)?;
     let context = Context::new(request_id, Actor::Site);
 
     if !site.origin.holds(&body.url) {
@@ -88,26 +89,42 @@ pub(super) async fn create(
         return Err(Problem::new(Code::PairingChallengeFailed).detail(error.to_string()));
     }
 
+    if asks_again {
+        return Ok(answer(&state, &site));
+    }
     let now = state.ambient.now();
     let replaces = body.replaces.as_deref().and_then(|proof| old_key(&state, &site, proof));
-    let paired = Paired { key, landing_url: body.landing_url, paired_at: now, versions: body.versions };
+    let code_hash = secret_hash.clone();
+    let paired =
+        Paired { key, landing_url: body.landing_url, paired_at: now, versions: body.versions, code_hash };
     let proven = Proven { secret_hash, replaces, paired };
     match state.store.pair(id, &proven, now, &context).await? {
         Pairing::Paired(site) => {
             state.sites.forget(id).await;
-            Ok(HttpResponse::Ok().json(Answer {
-                site_id: id,
-                issuer: &state.issuer,
-                bridge: &state.bridge,
-                key_set: KeySetAnswer { version: 1, keys: state.keys.to_jwks().keys },
-                policy: PolicyAnswer::from(&site.policy),
-            }))
+            Ok(answer(&state, &site))
         }
         Pairing::CodeInvalid | Pairing::SiteNotFound => Err(unknown_code()),
         Pairing::ReplaceRequired => Err(Problem::new(Code::PairingReplaceRequired).detail(
             "make the pairing code with replace (gatepass site pairing-code --replace) if this is meant to be",
         )),
     }
+}
+
+/// Whether this very code has paired the site with this very key: the site did not get the answer, and asks again.
+fn has_paired(site: &Site, body: &NewPairing, secret_hash: &str) -> bool {
+    site.paired
+        .as_ref()
+        .is_some_and(|paired| paired.code_hash == secret_hash && body.public_key.x == paired.key.x())
+}
+
+fn answer(state: &BridgeState, site: &Site) -> HttpResponse {
+    HttpResponse::Ok().json(Answer {
+        site_id: site.id,
+        issuer: &state.issuer,
+        bridge: &state.bridge,
+        key_set: KeySetAnswer { version: 1, keys: state.keys.to_jwks().keys },
+        policy: PolicyAnswer::from(&site.policy),
+    })
 }
 
 async fn refuse(

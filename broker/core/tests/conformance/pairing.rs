@@ -31,6 +31,7 @@ pub fn proven(secret_hash: &str, key: u8) -> Proven {
             landing_url: "https://example.com/wp-admin/admin-post.php?action=gatepass".parse().unwrap(),
             paired_at: T0,
             versions: Versions::default(),
+            code_hash: secret_hash.to_owned(),
         },
     }
 }
