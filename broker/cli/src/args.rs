@@ -35,7 +35,8 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "GATEPASS_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 
-    /// sqlite, or redis://[user:password@]host[:port][/db] [default: sqlite]
+    /// sqlite, redis://[user:password@]host[:port][/db], or
+    /// redis+sentinel://[user:password@]host[:port],host,host/NAME [default: sqlite]
     #[arg(long, global = true, env = "GATEPASS_STORE", hide_env_values = true, value_name = "STORE")]
     pub(crate) store: Option<String>,
 

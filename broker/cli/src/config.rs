@@ -95,8 +95,12 @@ fn store_choice(value: Option<String>, file: Option<PathBuf>) -> Result<StoreCho
     };
     match text.trim() {
         "sqlite" => Ok(StoreChoice::Sqlite),
-        url if url.starts_with("redis://") => Ok(StoreChoice::Redis(url.to_owned())),
+        url if url.starts_with("redis://") || url.starts_with("redis+sentinel://") => {
+            Ok(StoreChoice::Redis(url.to_owned()))
+        }
         // What was given is not repeated: it may hold a password.
-        _ => Err(Failure::Usage("the store is either sqlite or redis://host:port".to_owned())),
+        _ => Err(Failure::Usage(
+            "the store is sqlite or redis://host:port or redis+sentinel://host,host,host/NAME".to_owned(),
+        )),
     }
 }

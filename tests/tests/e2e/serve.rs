@@ -85,7 +85,7 @@ pub async fn a_wrong_call_says_what_would_be_right_and_repeats_no_secret() -> Re
     assert_said(
         &run(&["serve", "--store", "redsi://:hunter2@h"], &[])?,
         2,
-        &["sqlite or redis://"],
+        &["the store is sqlite or redis://"],
         "hunter2",
     );
     assert_said(&run(&["serve", "--listen", "0.0.0.0:1"], &[])?, 2, &["--public-url https://"], "");

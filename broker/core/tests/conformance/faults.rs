@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use gatepass_core::StoreError;
 use gatepass_core::clock::System;
-use gatepass_core::handoff::Refusal;
+use gatepass_core::handoff::{Issuance, Refusal};
 use gatepass_core::member::Status;
-use gatepass_core::store::Handoffs;
+use gatepass_core::store::{Handoffs, Members, Sites};
 use gatepass_core::store::{redis::Redis, sqlite::Sqlite};
 
-use crate::stage::{Backend, Came, RedisServer, Stage, T0, after, context};
+use crate::stage::{Backend, Came, RedisServer, Stage, T0, Ticket, after, context};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_redis_is_unavailable_and_the_same_attempt_finds_out() {
@@ -42,6 +42,112 @@ async fn a_redis_that_is_not_there_is_named() {
     assert!(error.contains("no Redis at 127.0.0.1:"), "{error}");
     let error = Redis::connect("http://127.0.0.1/").await.unwrap_err().to_string();
     assert!(error.contains("no Redis URL"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failover_is_followed_and_nothing_is_redeemed_twice() {
+    let persistent = ["--appendonly", "yes", "--min-replicas-max-lag", "1"];
+    let mut servers = [RedisServer::start_with(&persistent), RedisServer::start_with(&persistent)];
+    servers[1].command(&["REPLICAOF", "127.0.0.1", &servers[0].port().to_string()]);
+    let sentinels: Vec<_> = (0..3).map(|_| RedisServer::start_sentinel(servers[0].port())).collect();
+    wait("the sentinels see each other and the replica", || {
+        sentinels.iter().all(|sentinel| {
+            let seen = |what| {
+                sentinel.query::<Vec<redis::Value>>(&["SENTINEL", what, "gatepass"]).map_or(0, |v| v.len())
+            };
+            seen("sentinels") == 2 && seen("replicas") == 1
+        })
+    });
+    let ports = [servers[0].port(), servers[1].port()];
+    let nodes: Vec<_> = sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port())).collect();
+    let store = Redis::connect(&format!("redis+sentinel://{}/gatepass", nodes.join(","))).await.unwrap();
+    let site = crate::stage::new_site("default", "https://example.com");
+    store.create_site(&site, T0, &context()).await.unwrap();
+    let (subject, wanted) = ("cust-1".parse().unwrap(), crate::stage::wanted(Status::Active));
+    store.put_member(site.id, &subject, &wanted, None, T0, &context()).await.unwrap();
+    let redeem = async |ticket: &Ticket| {
+        store.redeem(site.id, &ticket.presented, T0, &context()).await.map(crate::stage::came)
+    };
+
+    // Who is primary is for the sentinels to say: on a busy machine they may change their minds once more.
+    let primary = || {
+        let says = sentinels.iter().find_map(|sentinel| {
+            sentinel.query::<(String, u16)>(&["SENTINEL", "get-master-addr-by-name", "gatepass"]).ok()
+        });
+        says.and_then(|(_, port)| ports.iter().position(|known| *known == port))
+    };
+    for round in 0..2 {
+        let (spent, fresh) = (Ticket::new(site.id), Ticket::new(site.id));
+        for ticket in [&spent, &fresh] {
+            assert_eq!(store.issue(site.id, &ticket.handoff, &context()).await.unwrap(), Issuance::Issued);
+        }
+        assert_eq!(redeem(&spent).await.unwrap(), Came::Redeemed);
+        wait("the replica has it all", || {
+            let wait = primary().map(|primary| servers[primary].query::<i64>(&["WAIT", "1", "1000"]));
+            matches!(wait, Some(Ok(1)))
+        });
+        let killed = primary().expect("there is a primary");
+        servers[killed].kill();
+
+        let since = Instant::now();
+        let came = loop {
+            match redeem(&fresh).await {
+                Ok(came) => break came,
+                Err(error) => assert!(matches!(error, StoreError::Unavailable(_)), "{error}"),
+            }
+            assert!(since.elapsed() < Duration::from_secs(30), "it does not find the new primary");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        assert_eq!(came, Came::Refused(Refusal::Superseded), "round {round}");
+        assert_eq!(redeem(&spent).await.unwrap(), Came::Refused(Refusal::Superseded), "round {round}");
+        assert_eq!(redeem(&spent.by_attempt(2)).await.unwrap(), Came::Refused(Refusal::Superseded));
+        let ticket = Ticket::new(site.id);
+        assert_eq!(store.issue(site.id, &ticket.handoff, &context()).await.unwrap(), Issuance::Issued);
+        assert_eq!(redeem(&ticket).await.unwrap(), Came::Redeemed);
+        // The sentinels make a replica of it, after some 10 seconds.
+        servers[killed].revive();
+    }
+}
+
+/// Waits until `ready` says so, up to 30 seconds.
+fn wait(what: &str, ready: impl Fn() -> bool) {
+    let asked = Instant::now();
+    while !ready() {
+        assert!(asked.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_must_not_be_used_is_refused_with_what_to_change() {
+    let evicting = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
+    let error = Redis::connect(&evicting.url()).await.unwrap_err().to_string();
+    assert!(error.contains("allkeys-lru") && error.contains("noeviction"), "{error}");
+
+    let primary = RedisServer::start();
+    let replica = RedisServer::start_with(&["--replicaof", &format!("127.0.0.1 {}", primary.port())]);
+    wait("the replica follows", || {
+        let info: redis::RedisResult<redis::InfoDict> = replica.query(&["INFO", "replication"]);
+        info.is_ok_and(|info| info.get::<String>("master_link_status").as_deref() == Some("up"))
+    });
+    let error = Redis::connect(&replica.url()).await.unwrap_err().to_string();
+    assert!(error.contains("replica"), "{error}");
+
+    // Users of an ACL: one who may do all but INFO, one who may do just what is needed.
+    primary.command(&["ACL", "SETUSER", "blind", "on", ">pw", "~*", "+@all", "-info"]);
+    let url = |user: &str| format!("redis://{user}:pw@127.0.0.1:{}/", primary.port());
+    let error = Redis::connect(&url("blind")).await.unwrap_err().to_string();
+    assert!(error.contains("+info") && !error.contains(":pw@"), "{error}");
+    primary.command(&["ACL", "SETUSER", "least", "on", ">pw", "~gp:*", "-@all"]);
+    for right in ["+@read", "+@write", "+@scripting", "+@connection", "+info", "-@dangerous", "+info"] {
+        primary.command(&["ACL", "SETUSER", "least", right]);
+    }
+    let store = Redis::connect(&url("least")).await.unwrap();
+    let site = crate::stage::new_site("default", "https://example.com");
+    store.create_site(&site, T0, &context()).await.unwrap();
+    assert!(store.remove_site(site.id).await.unwrap());
+    let error = Redis::connect(&url("nobody")).await.unwrap_err().to_string();
+    assert!(!error.contains("nobody:pw"), "{error}");
 }
 
 #[test]

@@ -242,44 +242,44 @@ pub fn wanted(status: Status) -> Wanted {
 pub struct RedisServer {
     child: Child,
     port: u16,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
+    arguments: Vec<String>,
 }
 
 impl RedisServer {
     pub fn start() -> Self {
+        Self::start_with(&["--save", "", "--appendonly", "no"])
+    }
+
+    pub fn start_with(arguments: &[&str]) -> Self {
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         loop {
-            let port = free_port();
-            let folder = tempfile::tempdir().unwrap();
-            let mut child = Command::new(program())
-                .args([
-                    "--port",
-                    &port.to_string(),
-                    "--bind",
-                    "127.0.0.1",
-                    "--save",
-                    "",
-                    "--appendonly",
-                    "no",
-                ])
-                .args(["--dir", &folder.path().display().to_string()])
-                .stdout(Stdio::null())
-                .spawn()
-                .expect("redis-server is needed: run deploy/test.sh, or set GATEPASS_REDIS_SERVER");
-            for _ in 0..250 {
-                if child.try_wait().unwrap().is_some() {
-                    break; // Somebody else took the port in between: try another.
-                }
-                let up = redis::Client::open(format!("redis://127.0.0.1:{port}/"))
-                    .and_then(|client| client.get_connection())
-                    .and_then(|mut connection| redis::cmd("PING").query::<String>(&mut connection));
-                if up.is_ok() {
-                    return Self { child, port, _folder: folder };
-                }
-                std::thread::sleep(Duration::from_millis(20));
+            let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
+            // Somebody else may take the port in between: then another one.
+            if let Some(child) = launch(port, folder.path(), &arguments) {
+                return Self { child, port, folder, arguments };
             }
-            child.kill().ok();
-            child.wait().unwrap();
         }
+    }
+
+    /// One of the sentinels that watch `primary` under the name `gatepass`.
+    pub fn start_sentinel(primary: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sentinel.conf");
+        let config = format!(
+            "sentinel monitor gatepass 127.0.0.1 {primary} 2\n\
+             sentinel down-after-milliseconds gatepass 1500\n\
+             sentinel failover-timeout gatepass 3000\n"
+        );
+        std::fs::write(&file, config).unwrap();
+        let arguments = [file.to_str().unwrap(), "--sentinel"];
+        let mut sentinel = Self::start_with(&arguments);
+        sentinel.folder = folder;
+        sentinel
+    }
+
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     pub fn url(&self) -> String {
@@ -287,10 +287,57 @@ impl RedisServer {
     }
 
     pub fn command(&self, words: &[&str]) {
-        let client = redis::Client::open(self.url()).unwrap();
-        let (first, rest) = words.split_first().unwrap();
-        redis::cmd(first).arg(rest).exec(&mut client.get_connection().unwrap()).unwrap();
+        let () = self.query(words).unwrap();
     }
+
+    pub fn query<T: redis::FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+        let client = redis::Client::open(self.url())?;
+        let (first, rest) = words.split_first().unwrap();
+        redis::cmd(first).arg(rest).query(&mut client.get_connection()?)
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again where it was.
+    pub fn revive(&mut self) {
+        self.child = launch(self.port, self.folder.path(), &self.arguments).expect("it starts again");
+    }
+}
+
+/// Starts a server and waits until it answers; `None` if it ends instead.
+fn launch(port: u16, folder: &std::path::Path, arguments: &[String]) -> Option<Child> {
+    // A configuration file, if there is one, comes first.
+    let (file, flags) = match arguments.split_first() {
+        Some((first, rest)) if !first.starts_with('-') => (Some(first), rest),
+        _ => (None, arguments),
+    };
+    let mut child = Command::new(program())
+        .args(file)
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .args(["--dir", &folder.display().to_string()])
+        .args(flags)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("redis-server is needed: run deploy/test.sh, or set GATEPASS_REDIS_SERVER");
+    for _ in 0..250 {
+        if child.try_wait().unwrap().is_some() {
+            return None;
+        }
+        let up = redis::Client::open(format!("redis://127.0.0.1:{port}/"))
+            .and_then(|client| client.get_connection())
+            .and_then(|mut connection| redis::cmd("PING").query::<String>(&mut connection));
+        if up.is_ok() {
+            return Some(child);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().ok();
+    child.wait().unwrap();
+    None
 }
 
 impl Drop for RedisServer {

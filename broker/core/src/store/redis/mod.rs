@@ -5,31 +5,24 @@ mod clients;
 mod events;
 mod handoffs;
 mod keys;
+mod link;
 mod members;
+mod settings;
 mod sites;
 
-use std::time::Duration;
-
-use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use ::redis::{AsyncCommands, FromRedisValue, RedisError, Script, ScriptInvocation};
 use async_trait::async_trait;
 
+use self::link::Link;
 use super::{Result, Store, StoreError};
 use crate::clock::Timestamp;
 use crate::event::Context;
 use crate::id::SiteId;
 
-/// How long one answer may take. A redemption that is not answered by then may still have happened; the customer is
-/// told to try again, and the same attempt finds out.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a connection may take to be made.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// A store on Redis.
 #[derive(Clone)]
 pub struct Redis {
-    connection: ConnectionManager,
-    address: String,
+    link: Link,
     scripts: std::sync::Arc<Scripts>,
 }
 
@@ -59,24 +52,14 @@ scripts! {
 }
 
 impl Redis {
-    /// Connects to `url` (`redis://[user:password@]host[:port][/db]`).
+    /// Connects to `redis://[user:password@]host[:port][/db]`, or by Sentinel to
+    /// `redis+sentinel://[user:password@]host[:port][,host[:port]…]/NAME`, and looks at how it is set.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] with what to look at, when the URL is no good or nothing answers there.
+    /// [`StoreError::Unavailable`] with what to look at, when the URL is no good, nothing answers there, or what
+    /// answers must not be used.
     pub async fn connect(url: &str) -> Result<Self> {
-        let client = ::redis::Client::open(url)
-            .map_err(|e| StoreError::Unavailable(format!("this is no Redis URL: {e}")))?;
-        let address = client.get_connection_info().addr().to_string();
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(1)
-            .set_response_timeout(Some(RESPONSE_TIMEOUT))
-            .set_connection_timeout(Some(CONNECTION_TIMEOUT));
-        let connection = ConnectionManager::new_with_config(client, config)
-            .await
-            .map_err(|e| StoreError::Unavailable(format!("no Redis at {address}: {e}")))?;
-        let store = Self { connection, address, scripts: std::sync::Arc::new(Scripts::new()) };
-        store.ping().await?;
-        Ok(store)
+        Ok(Self { link: Link::open(url).await?, scripts: std::sync::Arc::new(Scripts::new()) })
     }
 
     /// Starts the call of a site's script with what every script is given.
@@ -96,17 +79,17 @@ impl Redis {
     }
 
     async fn run<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T> {
-        Ok(call.invoke_async(&mut self.connection.clone()).await?)
+        Ok(call.invoke_async(&mut self.link.clone()).await?)
     }
 
-    fn connection(&self) -> ConnectionManager {
-        self.connection.clone()
+    fn connection(&self) -> Link {
+        self.link.clone()
     }
 }
 
 impl std::fmt::Debug for Redis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Redis").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Redis").field("at", &self.link.name()).finish_non_exhaustive()
     }
 }
 
@@ -118,7 +101,7 @@ impl Store for Redis {
     }
 
     fn describe(&self) -> String {
-        format!("Redis at {}", self.address)
+        format!("Redis at {}", self.link.name())
     }
 }
 
