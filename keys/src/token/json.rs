@@ -1,8 +1,8 @@
 //! A JSON reader for what a stranger may have written.
 //!
 //! `serde_json` keeps the last of two members of one name, other parsers keep the first. A token that reads
-//! differently in two places is an attack (RFC 8725 section 2.4 names the family), so duplicates are refused
-//! at every depth, also inside members nobody looks at.
+//! differently in two places is an attack (RFC 7515 section 10.12), so duplicates are refused at every depth, also
+//! inside members nobody looks at.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use gatepass_keys::token::TokenError;
 
-const ALL: [TokenError; 25] = [
+/// Every refusal there is.
+pub(crate) const ALL: [TokenError; 25] = [
     TokenError::TooLong,
     TokenError::Segments,
     TokenError::Base64,

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod causes;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod first_start;
 #[cfg(test)]
 mod forge;
@@ -19,8 +21,12 @@ mod keyring;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod rfc8037;
 #[cfg(test)]
 mod second_opinion;
 #[cfg(test)]
 mod site;
+#[cfg(test)]
+mod wycheproof;
