@@ -99,3 +99,4 @@ suite! {
 }
 
 mod faults;
+mod model;

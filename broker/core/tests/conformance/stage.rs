@@ -57,7 +57,9 @@ impl Stage {
         match &self.backend {
             Backend::Sqlite { folder } => {
                 let connection = rusqlite::Connection::open(folder.path().join("gatepass.db")).unwrap();
-                connection.execute("UPDATE meta SET value = 'another' WHERE name = 'epoch'", []).unwrap();
+                connection
+                    .execute("UPDATE meta SET value = hex(randomblob(8)) WHERE name = 'epoch'", [])
+                    .unwrap();
             }
             Backend::Redis(server) => {
                 server.command(&["REPLICAOF", "127.0.0.1", "1"]);
