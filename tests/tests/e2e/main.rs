@@ -8,6 +8,7 @@ mod faults;
 mod harness;
 mod identity;
 mod panel_api;
+mod plugin;
 mod refusals;
 mod serve;
 
@@ -65,6 +66,10 @@ gatepass_tests::run! {
         panel_api::another_method_is_a_405_and_another_path_a_404,
         panel_api::a_time_that_means_nothing_is_refused,
         panel_api::the_trail_tells_a_login_from_issue_to_outcome,
+        plugin::a_field_of_any_size_is_refused_at_once,
+        plugin::what_a_deleted_user_left_behind_is_nobody,
+        plugin::a_ticked_role_that_is_not_there_can_be_seen,
+        plugin::a_pairing_that_cannot_work_is_refused_in_words_before_anything_is_sent,
     ],
     alone: [
         serve::it_starts_with_no_configuration_and_keeps_its_folder_to_itself,
@@ -82,5 +87,15 @@ gatepass_tests::run! {
         faults::restarting_gatepass_fails_no_login_that_was_issued_before,
         faults::the_owner_can_switch_it_off_and_on,
         faults::a_site_whose_clock_is_wrong_logs_in_all_the_same,
+        plugin::a_login_under_way_undoes_nothing_that_the_owner_does_meanwhile,
+        plugin::a_lost_answer_to_a_pairing_is_asked_for_again_with_the_same_code,
+        plugin::pairing_again_works_though_the_sites_clock_is_wrong,
+        plugin::an_account_that_another_plugin_disables_is_not_signed_in,
+        plugin::a_second_factor_that_only_takes_the_cookies_back_lets_nobody_in,
+        plugin::another_plugins_exception_leaves_neither_a_session_nor_a_lock,
+        plugin::a_slow_plugin_holds_up_no_other_new_customer,
+        plugin::the_cart_of_the_account_before_is_left,
+        plugin::site_health_sees_whether_the_origin_survives,
+        plugin::a_bridge_that_is_another_issuer_than_the_code_says_is_refused,
     ],
 }

@@ -15,6 +15,7 @@ require_once __DIR__ . '/includes/autoload.php';
 function gatepass_uninstall_blog(): void {
 	$options = array(
 		Gatepass_Names::OPTION_CONNECTION,
+		Gatepass_Names::OPTION_POLICY,
 		Gatepass_Names::OPTION_PENDING,
 		Gatepass_Names::OPTION_ENABLED,
 		Gatepass_Names::OPTION_ROLES,

@@ -27,6 +27,71 @@ function apply_filters( $hook, $value ) {
 	return $value;
 }
 
+/**
+ * The options of a pretended WordPress, and what else it is.
+ */
+final class Pretended {
+
+	/**
+	 * Options.
+	 *
+	 * @var array<string,mixed>
+	 */
+	public static $options = array();
+
+	/**
+	 * Whether it is a network.
+	 *
+	 * @var bool
+	 */
+	public static $network = false;
+
+	/**
+	 * Whether a network administrator is signed in.
+	 *
+	 * @var bool
+	 */
+	public static $network_administrator = false;
+}
+
+// phpcs:disable Squiz.Commenting.FunctionComment -- WordPress's functions, as far as pure logic needs them.
+function get_option( $name, $otherwise = false ) {
+	return Pretended::$options[ $name ] ?? $otherwise;
+}
+function update_option( $name, $value ) {
+	Pretended::$options[ $name ] = $value;
+	return true;
+}
+function delete_option( $name ) {
+	unset( Pretended::$options[ $name ] );
+	return true;
+}
+function wp_cache_get() {
+	return false;
+}
+function wp_cache_delete() {
+	return true;
+}
+function is_multisite() {
+	return Pretended::$network;
+}
+function current_user_can() {
+	return Pretended::$network_administrator;
+}
+function wp_unslash( $value ) {
+	return stripslashes( $value );
+}
+function wp_remote_retrieve_header( $response, $name ) {
+	return $response['headers'][ $name ] ?? '';
+}
+function wp_remote_retrieve_body( $response ) {
+	return $response['body'] ?? '';
+}
+function wp_remote_retrieve_response_code( $response ) {
+	return $response['code'] ?? 200;
+}
+// phpcs:enable
+
 require dirname( __DIR__ ) . '/gatepass/includes/autoload.php';
 
 const SITE = 'site_abcdefghijklmnopqrstuvwxyz';
@@ -199,6 +264,16 @@ function redemption( array $changes = array() ): ?Gatepass_Redemption {
 		),
 		$handoff
 	);
+}
+
+/**
+ * A connection with a new key.
+ *
+ * @param Gatepass_Policy $policy Its policy.
+ * @return Gatepass_Connection
+ */
+function connection( Gatepass_Policy $policy ): Gatepass_Connection {
+	return new Gatepass_Connection( SITE, 'https://id.example', 'https://bridge.example', pinned(), 1, $policy, Gatepass_Site_Key::generate(), 1000 );
 }
 
 /**
@@ -435,8 +510,34 @@ $tests = array(
 			expect( null === Gatepass_Policy::link( $url ) );
 		}
 	},
+	'answer_with_a_header_twice_is_read'               => static function () {
+		$headers = array(
+			'date'        => array( 'Sun, 22 Nov 2026 12:00:00 GMT', 'Sun, 22 Nov 2026 12:00:09 GMT' ),
+			'retry-after' => array( '7', '9' ),
+		);
+		$answer  = Gatepass_Answer::from_response(
+			array(
+				'code'    => 503,
+				'headers' => $headers,
+			)
+		);
+		expect( gmmktime( 12, 0, 0, 11, 22, 2026 ) === $answer->date() && 7 === $answer->refusal()->retry_after() );
+		expect( null === Gatepass_Answer::from_response( array() )->date() );
+	},
+	'answer_names_its_first_mistake'                   => static function () {
+		$answer = new Gatepass_Answer( 422, array( 'errors' => array( array( 'field' => 'landing_url', 'message' => 'off site' ), array( 'message' => 'more' ) ) ) ); // phpcs:ignore
+		expect( 'landing_url: off site' === $answer->first_mistake() );
+		foreach ( array( null, 'x', array(), array( 'x' ), array( array( 'message' => array() ) ) ) as $errors ) {
+			expect( '' === ( new Gatepass_Answer( 422, array( 'errors' => $errors ) ) )->first_mistake() );
+		}
+	},
+	'answer_is_lost_unless_the_bridge_decided'         => static function () {
+		expect( Gatepass_Answer::none( 'http_request_failed' )->is_lost() );
+		expect( ( new Gatepass_Answer( 200, array() ) )->is_lost() && ( new Gatepass_Answer( 503, array( 'code' => 'store_unavailable' ) ) )->is_lost() );
+		expect( ! ( new Gatepass_Answer( 404, array( 'code' => 'pairing_code_invalid' ) ) )->is_lost() && ! ( new Gatepass_Answer( 200, array( 'issuer' => 'x' ) ) )->is_lost() );
+	},
 	'account_trouble_is_not_worth_another_try'         => static function () {
-		foreach ( array( 'account_privileged', 'email_taken', 'username_taken', 'account_not_on_blog', 'role_not_allowed', 'internal' ) as $cause ) {
+		foreach ( array( 'account_blocked', 'origin_mismatch', 'origin_unknown', 'account_privileged', 'email_taken', 'username_taken', 'account_not_on_blog', 'role_not_allowed', 'internal' ) as $cause ) {
 			expect( ! Gatepass_Refusal::account( $cause )->passes(), $cause );
 		}
 	},
@@ -454,9 +555,26 @@ $tests = array(
 		foreach ( array( '', 'gp_pair_', 'gp_pair_e30', substr( pairing_string(), 1 ), substr( pairing_string(), 0, -9 ), pairing_string( array( 'v' => 2 ) ), pairing_string( array( 'v' => '1' ) ) ) as $text ) {
 			expect( null === Gatepass_Pairing_String::parse( $text ), $text );
 		}
-		foreach ( array( array( 'bridge' => 'ftp://x' ), array( 'bridge' => 'https://u@x' ), array( 'site' => 'site_A' ), array( 'secret' => 's' ), array( 'keys' => null ) ) as $change ) {
+		expect( null === Gatepass_Pairing_String::parse( str_repeat( ' ', 4096 ) . pairing_string() ) );
+		foreach ( array( array( 'bridge' => 'https://x?a' ), array( 'bridge' => 'https://x/?' ), array( 'bridge' => 'https://x/#' ), array( 'issuer' => 7 ), array( 'issuer' => array() ), array( 'bridge' => 'ftp://x' ), array( 'bridge' => 'https://u@x' ), array( 'site' => 'site_A' ), array( 'secret' => 's' ), array( 'keys' => null ) ) as $change ) {
 			expect( null === Gatepass_Pairing_String::parse( pairing_string( $change ) ) );
 		}
+	},
+	'pairing_string_may_name_the_issuer'               => static function () {
+		expect( null === Gatepass_Pairing_String::parse( pairing_string() )->issuer() );
+		expect( 'https://id.example' === Gatepass_Pairing_String::parse( pairing_string( array( 'issuer' => 'https://id.example' ) ) )->issuer() );
+	},
+	'pairing_with_this_machine_is_for_those_who_run_the_network' => static function () {
+		$here = 'http://127.0.0.1:8470';
+		expect( Gatepass_Bridge::may_pair( $here ) && Gatepass_Bridge::may_pair( 'https://bridge.example/base' ) );
+		expect( ! Gatepass_Bridge::may_pair( 'https://bridge.example/?x=' ) && ! Gatepass_Bridge::may_pair( 'https://bridge.example/#' ) );
+		Pretended::$network = true;
+		expect( ! Gatepass_Bridge::may_pair( $here ) && Gatepass_Bridge::may_pair( 'https://bridge.example' ) );
+		expect( Gatepass_Bridge::is_safe( $here ), 'who is paired goes on' );
+		Pretended::$network_administrator = true;
+		expect( Gatepass_Bridge::may_pair( $here ) && ! Gatepass_Bridge::may_pair( 'http://bridge.example' ) );
+		Pretended::$network               = false;
+		Pretended::$network_administrator = false;
 	},
 	'plain_http_leads_to_this_machine_only'            => static function () {
 		foreach ( array( 'https://bridge.example', 'http://127.0.0.1:8470', 'http://localhost:8470', 'http://[::1]:8470' ) as $url ) {
@@ -505,6 +623,13 @@ $tests = array(
 			expect( null === Gatepass_Origin::of( $url ), $url );
 		}
 	},
+	'origin_of_a_site_with_other_letters_is_punycode_or_none' => static function () {
+		$puny = extension_loaded( 'intl' ) ? 'https://xn--mller-kva.example:8443' : null;
+		expect( Gatepass_Origin::of_site( 'https://müller.example:8443/wp/' ) === $puny );
+		expect( null === Gatepass_Origin::of( 'https://müller.example' ), 'other URLs are taken in ASCII only' );
+		expect( 'https://shop.example' === Gatepass_Origin::of_site( 'https://shop.example/ü?ü' ) );
+		expect( null === Gatepass_Origin::of_site( 'https://ü@shop.example' ) && null === Gatepass_Origin::of_site( "https://ü\nx" ) );
+	},
 	'redirect_takes_paths_and_own_urls'                => static function () {
 		$redirects = new Gatepass_Redirects( array( 'https://shop.example/blog/', 'https://shop.example/wp/wp-admin/' ) );
 		expect( 'https://shop.example/account/?a=b#c' === $redirects->on_site( '/account/?a=b#c' ) );
@@ -537,6 +662,11 @@ $tests = array(
 		expect( null === $roles->choose( array( 'administrator' ) ) );
 		expect( $roles->owns_the_site( 'administrator' ) && ! $roles->owns_the_site( 'editor' ) );
 	},
+	'role_with_raw_html_or_network_rights_owns_the_site' => static function () {
+		foreach ( array( 'unfiltered_html', 'manage_network_plugins', 'manage_network_themes', 'create_sites', 'delete_sites', 'delete_site', 'upload_plugins', 'upload_themes', 'upgrade_network', 'setup_network' ) as $capability ) {
+			expect( ( new Gatepass_Roles( array( 'author' => array( $capability => true ) ), array() ) )->owns_the_site( 'author' ), $capability );
+		}
+	},
 	'role_given_owner_rights_drops_out_by_itself'      => static function () {
 		$definitions                             = role_definitions();
 		$definitions['subscriber']['edit_users'] = true;
@@ -557,6 +687,13 @@ $tests = array(
 		$roles = new Gatepass_Roles( role_definitions(), array( 'subscriber' ) );
 		expect( array( 'manage_options' ) === $roles->excess( array( 'subscriber' => true, 'manage_options' => true ), array() ) ); // phpcs:ignore
 		expect( array( 'shadow_admin' ) === $roles->excess( array( 'shadow_admin' => true ), array() ) );
+	},
+	'rights_do_not_count_the_name_of_another_blogs_role' => static function () {
+		$roles = new Gatepass_Roles( role_definitions(), array( 'subscriber' ) );
+		expect( array( 'learner' ) === $roles->excess( array( 'learner' => true ), array() ) );
+		expect( array() === $roles->excess( array( 'read' => true, 'learner' => true ), array(), array( 'learner' ) ) ); // phpcs:ignore
+		expect( array( 'teach' ) === $roles->excess( array( 'teach' => true, 'learner' => true ), array(), array( 'learner' ) ) ); // phpcs:ignore
+		expect( array( 'edit_users' ) === $roles->excess( array( 'edit_users' => true ), array(), array( 'edit_users' ) ) );
 	},
 	'rights_called_harmless_by_the_owner_do_not_count' => static function () {
 		$roles = new Gatepass_Roles( role_definitions(), array( 'subscriber' ) );
@@ -604,6 +741,117 @@ $tests = array(
 	'pages_fetch_nothing_from_elsewhere'               => static function () {
 		expect( 0 === preg_match( '#url\(|@import|https?:#', Gatepass_Pages::STYLE . Gatepass_Pages::SCRIPT ) );
 		expect( 0 === preg_match( '#</#', Gatepass_Pages::STYLE . Gatepass_Pages::SCRIPT ) );
+	},
+
+	'pages_need_no_mbstring'                           => static function () {
+		expect( 'A' === Gatepass_Pages::initial( 'ada' ) && '' === Gatepass_Pages::initial( '' ) && '' === Gatepass_Pages::initial( "\xff" ) );
+		expect( in_array( Gatepass_Pages::initial( 'élan' ), array( 'É', 'é' ), true ) );
+		foreach ( plugin_files() as $file ) {
+			$code = file_get_contents( $file );
+			preg_match_all( '/\b(mb_\w+)\s*\(/', $code, $calls );
+			foreach ( $calls[1] as $call ) {
+				expect( false !== strpos( $code, "function_exists( '" . $call . "' )" ), $file . ': ' . $call );
+			}
+		}
+	},
+
+	// What is kept.
+	'policy_of_another_pairing_does_not_count'         => static function () {
+		Pretended::$options = array();
+		$store              = new Gatepass_Store();
+		$of                 = static function ( string $panel ): Gatepass_Policy {
+			return new Gatepass_Policy( array( 'panel_url' => $panel ) );
+		};
+		$old                = connection( $of( 'https://old.example' ) );
+		$store->save_connection( $old );
+		$stored = Pretended::$options[ Gatepass_Names::OPTION_CONNECTION ];
+		$store->save_policy( $old, $of( 'https://old.example' ) );
+		expect( ! isset( Pretended::$options[ Gatepass_Names::OPTION_POLICY ] ), 'nothing is written when nothing changed' );
+		$store->save_policy( $old, $of( 'https://moved.example' ) );
+		expect( 'https://moved.example' === $store->connection()->policy()->panel_url() );
+		expect( Pretended::$options[ Gatepass_Names::OPTION_CONNECTION ] === $stored, 'the connection is not written' );
+
+		$store->save_connection( connection( $of( 'https://new.example' ) ) );
+		$store->save_policy( $old, $of( 'https://late.example' ) );
+		expect( 'https://new.example' === $store->connection()->policy()->panel_url() );
+		$store->forget_connection();
+		$store->save_policy( $old, $of( 'https://late.example' ) );
+		expect( null === $store->connection() );
+		Pretended::$options = array();
+	},
+	'clock_beyond_belief_is_not_learnt'                => static function () {
+		$store = new Gatepass_Store();
+		foreach ( array( 3600, -3600, 30000000 ) as $offset ) {
+			$store->learn_bridge_time( time() + $offset );
+			expect( abs( $store->bridge_time() - time() - $offset ) <= 1 );
+		}
+		Pretended::$options = array();
+		foreach ( array( 32000000, -32000000, PHP_INT_MAX - 2 * time() ) as $offset ) {
+			$store->learn_bridge_time( time() + $offset );
+			expect( array() === Pretended::$options );
+			Pretended::$options[ Gatepass_Names::OPTION_CLOCK_OFFSET ] = $offset;
+			expect( abs( $store->bridge_time() - time() ) <= 1 );
+			Pretended::$options = array();
+		}
+	},
+	'clock_learnt_stays_when_the_site_is_paired_again' => static function () {
+		$store = new Gatepass_Store();
+		$store->learn_bridge_time( time() + 600 );
+		$store->save_connection( connection( new Gatepass_Policy( null ) ) );
+		expect( $store->bridge_time() > time() + 590 );
+		$store->forget_connection();
+		expect( array() === Pretended::$options );
+	},
+	'pairing_code_gets_the_same_key_again_and_another_code_another' => static function () {
+		$store = new Gatepass_Store();
+		$code  = Gatepass_Pairing_String::parse( pairing_string() );
+		$other = Gatepass_Pairing_String::parse( pairing_string( array( 'secret' => str_repeat( 't', 43 ) ) ) );
+		$key   = $store->begin_pairing( $code );
+		expect( $store->begin_pairing( $code )->public_x() === $key->public_x() );
+		$second = $store->begin_pairing( $other );
+		expect( $second->public_x() !== $key->public_x() );
+		$store->end_pairing( $key );
+		expect( $store->pending_pairing()['key']->public_x() === $second->public_x(), 'somebody else is still pairing' );
+		expect( false === strpos( serialize( Pretended::$options ), str_repeat( 't', 43 ) ), 'the secret is not kept' );
+		$store->end_pairing( $second );
+		expect( array() === Pretended::$options );
+	},
+	'pairing_too_old_is_removed_with_its_key'          => static function () {
+		$store = new Gatepass_Store();
+		$store->begin_pairing( Gatepass_Pairing_String::parse( pairing_string() ) );
+		expect( Pretended::$options[ Gatepass_Names::OPTION_PENDING ]['until'] > time() + 1800, 'it outlives its code' );
+		Pretended::$options[ Gatepass_Names::OPTION_PENDING ]['until'] = time() - 1;
+		expect( null === $store->pending_pairing() && array() === Pretended::$options );
+	},
+	'user_meta_is_protected'                           => static function () {
+		expect( '_' === Gatepass_Names::META_IDENTITY_PREFIX[0] && '_' === Gatepass_Names::META_ATTEMPTS[0] );
+	},
+
+	// The request.
+	'request_fields_have_a_length'                     => static function () {
+		$request = new Gatepass_Request();
+		$_POST   = array(
+			'long'  => str_repeat( '%aa', 40000 ),
+			'token' => str_repeat( 'x', 2048 ),
+			'raw'   => '%41\\"<b>',
+			'list'  => array( 'x' ),
+		);
+		$_GET    = array( 'nonce' => str_repeat( 'n', 201 ) );
+		expect( '' === $request->field( 'long', 2048 ) && '' === $request->field( 'list' ) && '' === $request->query( 'nonce' ) );
+		expect( 2048 === strlen( $request->field( 'token', 2048 ) ) && '' === $request->field( 'token', 2047 ) );
+		expect( '%41"<b>' === $request->field( 'raw' ), 'it is left as it came' );
+		$_POST = array();
+		$_GET  = array();
+	},
+	'request_comes_from_nowhere_if_we_do_not_know_ourselves' => static function () {
+		$request = new Gatepass_Request();
+		unset( $_SERVER['HTTP_ORIGIN'] );
+		expect( ! $request->comes_from( null ) && ! $request->comes_from( '' ) && ! $request->comes_from( 'https://shop.example' ) );
+		$_SERVER['HTTP_ORIGIN'] = '';
+		expect( ! $request->comes_from( null ) && ! $request->comes_from( '' ) );
+		$_SERVER['HTTP_ORIGIN'] = 'https://shop.example';
+		expect( $request->comes_from( 'https://shop.example' ) && ! $request->comes_from( null ) );
+		unset( $_SERVER['HTTP_ORIGIN'] );
 	},
 
 	// The code itself.

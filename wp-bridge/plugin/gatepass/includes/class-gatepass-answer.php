@@ -56,18 +56,11 @@ final class Gatepass_Answer {
 	/**
 	 * No answer.
 	 *
-	 * @param string $code   Why.
-	 * @param string $detail Why, in words.
+	 * @param string $code Why. Never the words of the HTTP library: they tell of ports and hosts that answer.
 	 * @return self
 	 */
-	public static function none( string $code, string $detail = '' ): self {
-		return new self(
-			0,
-			array(
-				'code'   => $code,
-				'detail' => $detail,
-			)
-		);
+	public static function none( string $code ): self {
+		return new self( 0, array( 'code' => $code ) );
 	}
 
 	/**
@@ -77,14 +70,14 @@ final class Gatepass_Answer {
 	 * @return self
 	 */
 	public static function from_response( array $response ): self {
-		$date        = strtotime( (string) wp_remote_retrieve_header( $response, 'date' ) );
-		$retry_after = (string) wp_remote_retrieve_header( $response, 'retry-after' );
+		$date        = strtotime( self::header( $response, 'date' ) );
+		$retry_after = self::header( $response, 'retry-after' );
 		$members     = Gatepass_Json::object( wp_remote_retrieve_body( $response ) );
 		return new self(
 			(int) wp_remote_retrieve_response_code( $response ),
 			null === $members ? array() : $members,
 			false === $date ? null : $date,
-			ctype_digit( $retry_after ) ? (int) $retry_after : 0
+			1 === preg_match( '/\A\d{1,6}\z/', $retry_after ) ? (int) $retry_after : 0
 		);
 	}
 
@@ -125,6 +118,30 @@ final class Gatepass_Answer {
 	}
 
 	/**
+	 * The first of the mistakes that a problem lists.
+	 *
+	 * @return string Its field and its message; empty if none is listed.
+	 */
+	public function first_mistake(): string {
+		$errors = $this->members['errors'] ?? null;
+		$first  = is_array( $errors ) ? reset( $errors ) : null;
+		if ( ! is_array( $first ) || ! is_string( $first['message'] ?? null ) ) {
+			return '';
+		}
+		return ( is_string( $first['field'] ?? null ) ? $first['field'] . ': ' : '' ) . $first['message'];
+	}
+
+	/**
+	 * Whether it may be that the bridge did what it was asked, and we only did not hear of it: no
+	 * answer, an answer that is no JSON object, or trouble on its side or in between.
+	 *
+	 * @return bool
+	 */
+	public function is_lost(): bool {
+		return 0 === $this->status || $this->status >= 500 || ( $this->status < 300 && array() === $this->members );
+	}
+
+	/**
 	 * The bridge's clock.
 	 *
 	 * @return int|null Seconds since 1970.
@@ -150,6 +167,21 @@ final class Gatepass_Answer {
 			$this->members,
 			$this->retry_after > 0 ? $this->retry_after : 10
 		);
+	}
+
+	/**
+	 * A header. A proxy may have added a second one of the same name; the first counts.
+	 *
+	 * @param array<string,mixed> $response What wp_remote_post() gave.
+	 * @param string              $name     Its name, in lower case.
+	 * @return string Empty if absent.
+	 */
+	private static function header( array $response, string $name ): string {
+		$value = wp_remote_retrieve_header( $response, $name );
+		if ( is_array( $value ) ) {
+			$value = reset( $value );
+		}
+		return is_string( $value ) ? $value : '';
 	}
 
 	/**

@@ -88,6 +88,24 @@ final class Gatepass_Bridge {
 	}
 
 	/**
+	 * Whether this site may be paired with a bridge at an address. On a network, where a blog's owner
+	 * need not be the server's, this machine is for those who run the network, by `wp` or signed in.
+	 *
+	 * @param string $url Base URL of the bridge.
+	 * @return bool
+	 */
+	public static function may_pair( string $url ): bool {
+		// A query or fragment would swallow the path of every call.
+		if ( strlen( $url ) !== strcspn( $url, '?#' ) || ! self::is_safe( $url ) ) {
+			return false;
+		}
+		if ( 0 === strpos( (string) Gatepass_Origin::of( $url ), 'https://' ) || ! is_multisite() || ( defined( 'WP_CLI' ) && WP_CLI ) ) {
+			return true;
+		}
+		return (bool) apply_filters( Gatepass_Names::FILTER_ALLOW_PLAIN_HTTP, current_user_can( 'manage_network_options' ), $url );
+	}
+
+	/**
 	 * Sends with our proof; once more with the bridge's own time if our clock was the trouble.
 	 *
 	 * @param Gatepass_Connection $connection Which bridge.
@@ -147,6 +165,6 @@ final class Gatepass_Bridge {
 				'body'                => (string) wp_json_encode( $body ),
 			)
 		);
-		return is_wp_error( $response ) ? Gatepass_Answer::none( (string) $response->get_error_code(), $response->get_error_message() ) : Gatepass_Answer::from_response( $response );
+		return is_wp_error( $response ) ? Gatepass_Answer::none( (string) $response->get_error_code() ) : Gatepass_Answer::from_response( $response );
 	}
 }

@@ -102,6 +102,8 @@ final class Gatepass_Endpoint {
 				$this->show( 200, 'landing', $this->pages()->landing( $connection->policy()->panel_url() ) );
 				// It has exited.
 			case 'POST':
+				// For Site Health, and whoever looks for the cause: did `Origin` survive the way?
+				header( 'X-Gatepass-Origin: ' . ( $this->request->comes_from( Gatepass_Origin::of_site( self::url() ) ) ? 'match' : 'mismatch' ) );
 				$this->take_post( $connection, new Gatepass_Reference( random_bytes( 8 ) ) );
 				break;
 
@@ -119,7 +121,7 @@ final class Gatepass_Endpoint {
 	 * @param Gatepass_Reference  $reference  The reference of this request.
 	 */
 	private function take_post( Gatepass_Connection $connection, Gatepass_Reference $reference ): void {
-		$unverified_token = $this->request->field( 'token' );
+		$unverified_token = $this->request->field( 'token', Gatepass_Handoff::MAX_BYTES );
 		$attempt          = Gatepass_Attempt::parse( $this->request->field( 'attempt' ) );
 		$invalid          = new Gatepass_Refusal( Gatepass_Refusal::ASK_AGAIN, 'handoff_invalid' );
 
@@ -128,9 +130,13 @@ final class Gatepass_Endpoint {
 			$this->refuse( $invalid, $connection->policy(), $reference );
 		}
 
-		if ( ! $this->request->comes_from( (string) Gatepass_Origin::of( self::url() ) ) ) {
+		$origin = Gatepass_Origin::of_site( self::url() );
+		if ( null === $origin ) {
+			$this->refuse( new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'origin_unknown' ), $connection->policy(), $reference );
+		}
+		if ( ! $this->request->comes_from( $origin ) ) {
 			if ( '' !== $this->request->field( 'repost' ) ) {
-				$this->refuse( $invalid, $connection->policy(), $reference );
+				$this->refuse( new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'origin_mismatch' ), $connection->policy(), $reference );
 			}
 			$this->show( 200, 'landing', $this->pages()->landing( $connection->policy()->panel_url(), $handoff ) );
 		}
@@ -170,6 +176,13 @@ final class Gatepass_Endpoint {
 			$this->refuse( $refusal, $connection->policy(), $reference, $handoff, $attempt );
 			return; // For readers: it has exited.
 		}
+		// Under the name that browsers know it by, too; Gatepass_Redirects has compared the whole origin.
+		add_filter(
+			'allowed_redirect_hosts',
+			static function ( $hosts ): array {
+				return array_merge( (array) $hosts, array( (string) wp_parse_url( (string) Gatepass_Origin::of_site( home_url() ), PHP_URL_HOST ) ) );
+			}
+		);
 		wp_safe_redirect( $destination, 303, 'Gatepass' );
 		exit;
 	}
@@ -198,7 +211,7 @@ final class Gatepass_Endpoint {
 	 * @param string $html   The page.
 	 */
 	private function show( int $status, string $name, string $html ): void {
-		$origins = array_filter( array( Gatepass_Origin::of( home_url() ), Gatepass_Origin::of( self::url() ) ) );
+		$origins = array_filter( array( Gatepass_Origin::of_site( home_url() ), Gatepass_Origin::of_site( self::url() ) ) );
 		$this->send_headers( $status, 'text/html' );
 		header( 'Content-Security-Policy: ' . Gatepass_Pages::content_security_policy( array_unique( $origins ) ) );
 		header( 'X-Frame-Options: DENY' );

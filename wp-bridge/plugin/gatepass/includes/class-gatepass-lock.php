@@ -63,14 +63,16 @@ final class Gatepass_Lock {
 		$owner = bin2hex( random_bytes( 8 ) );
 		$until = microtime( true ) + self::PATIENCE;
 		do {
-			$value = ( time() + self::SECONDS ) . ':' . $owner;
 			// phpcs:disable WordPress.DB -- The table's name is ours. Atomic, and uncached by design.
+			// By the database's clock, the one that all web servers of a site share.
+			$now   = (int) $wpdb->get_var( 'SELECT UNIX_TIMESTAMP()' );
+			$value = ( $now + self::SECONDS ) . ':' . $owner;
 			$taken = $wpdb->query( $wpdb->prepare( "INSERT IGNORE INTO {$table} ( option_name, option_value, autoload ) VALUES ( %s, %s, 'no' )", $name, $value ) );
 			if ( 1 === $taken ) {
 				return new self( $name, $value );
 			}
 			$held = (string) $wpdb->get_var( $wpdb->prepare( "SELECT option_value FROM {$table} WHERE option_name = %s", $name ) );
-			if ( '' !== $held && (int) $held < time() ) {
+			if ( '' !== $held && (int) $held < $now ) {
 				// Its very value, so that of two who see a dead lock only one removes it.
 				$wpdb->query( $wpdb->prepare( "DELETE FROM {$table} WHERE option_name = %s AND option_value = %s", $name, $held ) );
 				continue;

@@ -104,12 +104,22 @@ final class Gatepass_Login {
 		if ( null === $redemption ) {
 			throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'bridge_answered_nonsense' );
 		}
+		$this->store->forget_cached();
+		$now = $this->store->connection();
+		if ( null === $now || $now->site_key()->public_x() !== $connection->site_key()->public_x() ) {
+			// Unpaired, or paired anew, while the bridge was asked: its yes was for the pairing of before.
+			throw new Gatepass_Refusal( null === $now ? Gatepass_Refusal::TEMPORARY : Gatepass_Refusal::ASK_AGAIN, null === $now ? 'not_paired' : 'paired_anew' );
+		}
+		$connection = $now;
 		if ( null !== $redemption->policy() ) {
+			$this->store->save_policy( $connection, $redemption->policy() );
 			$connection = $connection->with_policy( $redemption->policy() );
-			$this->store->save_connection( $connection );
 		}
 
 		try {
+			if ( ! $this->store->is_enabled() ) {
+				throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'switched_off' );
+			}
 			$this->sign_in( $connection, $redemption, $attempt, $reference );
 		} catch ( Gatepass_Refusal $refusal ) {
 			if ( ! $refusal->passes() ) {
@@ -141,6 +151,7 @@ final class Gatepass_Login {
 			throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'busy' );
 		}
 
+		$session = null;
 		$pending = false;
 		try {
 			$user    = $this->members->find( $identity );
@@ -149,15 +160,14 @@ final class Gatepass_Login {
 			if ( $this->privileges->is_privileged( $user ) ) {
 				throw Gatepass_Refusal::account( 'account_privileged', $user->ID );
 			}
+			$this->ask_others( $user, $redemption );
 			$session = new Gatepass_Session( $user, $redemption, $attempt );
 			$pending = $session->open();
 		} catch ( Gatepass_Refusal $refusal ) {
 			throw $refusal;
 		} catch ( Throwable $failure ) {
-			// Somebody's hook on new users or sessions. Its message may tell anything, so only its place is logged.
-			// phpcs:ignore WordPress.PHP.DevelopmentFunctions.error_log_error_log -- For the owner.
-			error_log( sprintf( 'Gatepass %s: %s at %s:%d', $reference->shown(), get_class( $failure ), $failure->getFile(), $failure->getLine() ) );
-			throw Gatepass_Refusal::account( 'internal' );
+			// Somebody's hook on new users or sessions.
+			throw $this->internal( $failure, $reference );
 		} finally {
 			// Whatever goes wrong, the next one need not wait for a lock to grow old.
 			if ( ! $pending ) {
@@ -165,34 +175,95 @@ final class Gatepass_Login {
 			}
 		}
 
-		$this->leave_other_account( $user );
-		$this->clear_activation_key( $user );
-		wp_set_auth_cookie( $user->ID, $redemption->remember(), '', $session->token() );
-		wp_set_current_user( $user->ID );
-		if ( ! $pending ) {
-			// A repeat of a completed attempt: the browser gets its cookie again, and nobody hears of a second login.
-			return;
-		}
-
 		/*
-		 * What has to happen however `wp_login` ends: by returning, or by the exit or death of
-		 * somebody hooked to it. Until then the lock makes a racing repeat wait, so that it can
-		 * neither slip past a second factor nor announce the same login twice.
+		 * What has to happen however this ends: by returning, or by the exit or death of somebody
+		 * hooked to `wp_login`. Until then the lock makes a racing repeat wait, so that it can neither
+		 * slip past a second factor nor announce the same login twice. Only a `wp_login` that returned
+		 * completes a sign-in, and only if nobody took the cookies back: some two-factor plugins do no
+		 * more than that, and leave the session.
 		 */
-		$finish = function () use ( &$pending, $lock, $user, $session, $connection, $redemption, $reference, $created ): void {
+		$cleared = did_action( 'clear_auth_cookie' );
+		$finish  = function ( bool $returned ) use ( &$pending, &$cleared, $lock, $session ): bool {
 			if ( ! $pending ) {
-				return;
+				return false;
 			}
 			$pending = false;
-			$stands  = $session->complete();
-			$lock->release();
-			if ( $stands ) {
-				$this->outcomes->logged_in( $connection, $redemption->handoff_id(), $reference->request_id(), $user->ID, $created );
+			try {
+				if ( did_action( 'clear_auth_cookie' ) > $cleared ) {
+					$session->destroy();
+					return false;
+				}
+				return $returned && $session->complete();
+			} finally {
+				$lock->release();
 			}
 		};
-		add_action( 'shutdown', $finish, PHP_INT_MIN );
-		do_action( 'wp_login', $user->user_login, $user ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- WordPress's own.
-		$finish();
+		try {
+			if ( $pending ) {
+				add_action(
+					'shutdown',
+					static function () use ( $finish ): void {
+						$finish( false );
+					},
+					PHP_INT_MIN
+				);
+			}
+			$this->leave_other_account( $user );
+			$this->clear_activation_key( $user );
+			wp_set_auth_cookie( $user->ID, $redemption->remember(), '', $session->token() );
+			wp_set_current_user( $user->ID );
+			if ( ! $pending ) {
+				// A repeat of a completed attempt: the browser gets its cookie again, and nobody hears of a second login.
+				return;
+			}
+			$cleared = did_action( 'clear_auth_cookie' );
+			do_action( 'wp_login', $user->user_login, $user ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- WordPress's own.
+			if ( $finish( true ) ) {
+				$this->outcomes->logged_in( $connection, $redemption->handoff_id(), $reference->request_id(), $user->ID, $created );
+			}
+		} catch ( Throwable $failure ) {
+			// Somebody's hook on cookies or logins. The cookie that was set opens nothing without its session.
+			if ( $pending ) {
+				$pending = false;
+				$session->destroy();
+				$lock->release();
+			}
+			wp_set_current_user( 0 );
+			throw $this->internal( $failure, $reference, $user->ID );
+		}
+	}
+
+	/**
+	 * Asks other plugins whether they have disabled an account. It is theirs to say before there is a
+	 * session, as with a password; that the password is empty tells them that there is none.
+	 *
+	 * @param WP_User             $user       Who signs in.
+	 * @param Gatepass_Redemption $redemption The bridge's yes.
+	 * @throws Gatepass_Refusal If one of them says no.
+	 */
+	private function ask_others( WP_User $user, Gatepass_Redemption $redemption ): void {
+		if ( apply_filters( Gatepass_Names::FILTER_CHECK_WP_AUTHENTICATE_USER, true )
+			&& ! apply_filters( 'wp_authenticate_user', $user, '' ) instanceof WP_User ) { // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- WordPress's own.
+			throw Gatepass_Refusal::account( 'account_blocked', $user->ID );
+		}
+		if ( true !== apply_filters( Gatepass_Names::FILTER_MAY_SIGN_IN, true, $user, $redemption->subject() ) ) {
+			throw Gatepass_Refusal::account( 'account_blocked', $user->ID );
+		}
+	}
+
+	/**
+	 * The refusal for what went wrong in somebody's hook. Its message may tell anything, so only its
+	 * place is logged.
+	 *
+	 * @param Throwable          $failure   What went wrong.
+	 * @param Gatepass_Reference $reference The reference of this request.
+	 * @param int                $user_id   WordPress user concerned, 0 for none.
+	 * @return Gatepass_Refusal
+	 */
+	private function internal( Throwable $failure, Gatepass_Reference $reference, int $user_id = 0 ): Gatepass_Refusal {
+		// phpcs:ignore WordPress.PHP.DevelopmentFunctions.error_log_error_log -- For the owner.
+		error_log( sprintf( 'Gatepass %s: %s at %s:%d', $reference->shown(), get_class( $failure ), $failure->getFile(), $failure->getLine() ) );
+		return Gatepass_Refusal::account( 'internal', $user_id );
 	}
 
 	/**
@@ -205,9 +276,29 @@ final class Gatepass_Login {
 		if ( ! is_user_logged_in() || get_current_user_id() === $user->ID ) {
 			return;
 		}
+		if ( function_exists( 'WC' ) ) {
+			$this->leave_cart();
+		}
 		wp_destroy_current_session();
-		if ( function_exists( 'WC' ) && isset( WC()->session ) && is_callable( array( WC()->session, 'destroy_session' ) ) ) {
-			WC()->session->destroy_session();
+	}
+
+	/**
+	 * Ends WooCommerce's session. It has none yet in wp-admin, and makes it for whoever is the current
+	 * user; so this comes before anything changes.
+	 */
+	private function leave_cart(): void {
+		try {
+			$shop = WC();
+			if ( ! isset( $shop->session ) && is_callable( array( $shop, 'initialize_session' ) ) ) {
+				$shop->initialize_session();
+			}
+			if ( isset( $shop->session ) && is_callable( array( $shop->session, 'destroy_session' ) ) ) {
+				$shop->session->destroy_session();
+			}
+		} catch ( Throwable $failure ) {
+			// A cart is not worth a sign-in.
+			// phpcs:ignore WordPress.PHP.DevelopmentFunctions.error_log_error_log -- For the owner.
+			error_log( sprintf( 'Gatepass: %s at %s:%d', get_class( $failure ), $failure->getFile(), $failure->getLine() ) );
 		}
 	}
 

@@ -40,7 +40,7 @@ final class Gatepass_Members {
 		global $wpdb;
 
 		// phpcs:ignore WordPress.DB.DirectDatabaseQuery -- By the index on meta_key; a cached "none" would make a second user.
-		$ids = $wpdb->get_col( $wpdb->prepare( "SELECT DISTINCT user_id FROM {$wpdb->usermeta} WHERE meta_key = %s LIMIT 2", $identity->meta_key() ) );
+		$ids = $wpdb->get_col( $wpdb->prepare( "SELECT DISTINCT m.user_id FROM {$wpdb->usermeta} m INNER JOIN {$wpdb->users} u ON u.ID = m.user_id WHERE m.meta_key = %s LIMIT 2", $identity->meta_key() ) );
 		if ( count( $ids ) > 1 ) {
 			throw Gatepass_Refusal::account( 'internal' );
 		}
@@ -63,13 +63,10 @@ final class Gatepass_Members {
 	 * @throws Gatepass_Refusal If the owner's rules, or an account that was there before, forbid it.
 	 */
 	public function create( Gatepass_Identity $identity, Gatepass_Redemption $redemption ): WP_User {
-		$role = $this->role( $redemption );
-		$lock = Gatepass_Lock::take( 'create' );
-		if ( null === $lock ) {
-			throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'busy' );
-		}
+		$role  = $this->role( $redemption );
+		$email = $redemption->member( 'email' );
+		$locks = $this->lock( array( $email, $this->wanted_name( $redemption ) ?? $identity->user_name( 0 ) ) );
 		try {
-			$email = $redemption->member( 'email' );
 			if ( ! is_email( $email ) ) {
 				throw Gatepass_Refusal::account( 'internal' );
 			}
@@ -79,8 +76,39 @@ final class Gatepass_Members {
 			}
 			return $this->insert( $identity, $redemption, $role );
 		} finally {
-			$lock->release();
+			foreach ( $locks as $lock ) {
+				$lock->release();
+			}
 		}
+	}
+
+	/**
+	 * Locks what two new users may not both have. Others go on meanwhile, however long the hooks on a
+	 * new user take. An address and a name that read the same share a lock, for WordPress signs in by
+	 * either; and all take theirs in the same order, so that no two wait for each other.
+	 *
+	 * @param string[] $names Address and name.
+	 * @return Gatepass_Lock[]
+	 * @throws Gatepass_Refusal If one of them stays taken.
+	 */
+	private function lock( array $names ): array {
+		$hashes = array();
+		foreach ( $names as $name ) {
+			$hashes[] = substr( hash( 'sha256', strtolower( $name ) ), 0, 32 );
+		}
+		sort( $hashes, SORT_STRING );
+		$locks = array();
+		foreach ( array_unique( $hashes ) as $hash ) {
+			$lock = Gatepass_Lock::take( 'create_' . $hash );
+			if ( null === $lock ) {
+				foreach ( $locks as $taken ) {
+					$taken->release();
+				}
+				throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'busy' );
+			}
+			$locks[] = $lock;
+		}
+		return $locks;
 	}
 
 	/**
@@ -119,6 +147,17 @@ final class Gatepass_Members {
 	}
 
 	/**
+	 * The user name that the panel wants.
+	 *
+	 * @param Gatepass_Redemption $redemption What the panel wants.
+	 * @return string|null Null if it wants none, or one that WordPress would not take.
+	 */
+	private function wanted_name( Gatepass_Redemption $redemption ): ?string {
+		$wanted = $redemption->member( 'username' );
+		return '' !== $wanted && $this->is_name( $wanted ) ? $wanted : null;
+	}
+
+	/**
 	 * A free user name.
 	 *
 	 * @param Gatepass_Identity   $identity   Who.
@@ -127,8 +166,8 @@ final class Gatepass_Members {
 	 * @throws Gatepass_Refusal If the wanted name is somebody's.
 	 */
 	private function free_name( Gatepass_Identity $identity, Gatepass_Redemption $redemption ): string {
-		$wanted = $redemption->member( 'username' );
-		if ( '' !== $wanted && $this->is_name( $wanted ) ) {
+		$wanted = $this->wanted_name( $redemption );
+		if ( null !== $wanted ) {
 			if ( $this->is_taken( $wanted ) ) {
 				throw Gatepass_Refusal::account( 'username_taken' );
 			}

@@ -15,9 +15,11 @@ final class Gatepass_Names {
 	 * Options, one set a blog, none of them autoloaded.
 	 */
 
-	/** What pairing gave us: site id, issuer, bridge, pinned keys, policy and our private key. */
+	/** What pairing gave us: site id, issuer, bridge, pinned keys, first policy and our private key. */
 	const OPTION_CONNECTION = 'gatepass_connection';
-	/** The key pair of a pairing in progress, so that the challenge can be answered. */
+	/** The policy as last heard since, and of which pairing. Apart, so that hearing of it writes no key. */
+	const OPTION_POLICY = 'gatepass_policy';
+	/** The key pair of a pairing in progress, for the challenge and for asking again with the same code. */
 	const OPTION_PENDING = 'gatepass_pending_pairing';
 	/** The owner's off switch: '1' or '0'. */
 	const OPTION_ENABLED = 'gatepass_enabled';
@@ -32,10 +34,15 @@ final class Gatepass_Names {
 	 * User meta.
 	 */
 
+	/*
+	 * They begin with an underscore, which keeps them out of forms and APIs that edit meta
+	 * (is_protected_meta()).
+	 */
+
 	/** Followed by 32 hex digits: who this user is to which panel. The value says it in words. */
-	const META_IDENTITY_PREFIX = 'gatepass_identity_';
+	const META_IDENTITY_PREFIX = '_gatepass_identity_';
 	/** Attempts whose sign-in is complete, for two minutes: hash => time. */
-	const META_ATTEMPTS = 'gatepass_attempts';
+	const META_ATTEMPTS = '_gatepass_attempts';
 	/** Key of our data inside a WordPress session. */
 	const SESSION_DATA = 'gatepass';
 
@@ -66,6 +73,10 @@ final class Gatepass_Names {
 	const FILTER_HARMLESS_CAPABILITIES = 'gatepass_harmless_capabilities';
 	/** The browser's address (string) as told to the bridge; default REMOTE_ADDR. */
 	const FILTER_CLIENT_IP = 'gatepass_client_ip';
+	/** Whether `wp_authenticate_user`, where other plugins disable accounts, is asked (bool); default: yes. */
+	const FILTER_CHECK_WP_AUTHENTICATE_USER = 'gatepass_check_wp_authenticate_user';
+	/** Whether a user may sign in by button: true, or a WP_Error. Then WP_User and the panel's id of its customer. */
+	const FILTER_MAY_SIGN_IN = 'gatepass_may_sign_in';
 	/** Whether a bridge (second argument: its URL) may be spoken to without HTTPS; default: loopback only. */
 	const FILTER_ALLOW_PLAIN_HTTP = 'gatepass_allow_plain_http';
 }

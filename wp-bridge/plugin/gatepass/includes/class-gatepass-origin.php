@@ -38,6 +38,21 @@ final class Gatepass_Origin {
 	}
 
 	/**
+	 * The origin of a URL of this WordPress. Unlike other URLs it may have letters beyond ASCII in its
+	 * host name, for so some owners write it; browsers speak punycode.
+	 *
+	 * @param string $url Absolute URL.
+	 * @return string|null Null also for such letters where PHP has no intl.
+	 */
+	public static function of_site( string $url ): ?string {
+		if ( 1 === preg_match( '#\A(https?://)([^/?\#@:]*[\x80-\xff][^/?\#@:]*)(.*)\z#is', $url, $parts ) ) {
+			$host = function_exists( 'idn_to_ascii' ) ? idn_to_ascii( $parts[2], IDNA_NONTRANSITIONAL_TO_ASCII, INTL_IDNA_VARIANT_UTS46 ) : false;
+			return is_string( $host ) && '' !== $host ? self::of( $parts[1] . $host . $parts[3] ) : null;
+		}
+		return self::of( $url );
+	}
+
+	/**
 	 * Whether a URL leads to this very machine, where plain HTTP harms nobody.
 	 *
 	 * @param string $url Absolute URL.

@@ -259,6 +259,23 @@ JS;
 				array( sprintf( __( '%s has not been connected to a panel. Please try again later.', 'gatepass' ), $this->site_name ) ),
 			);
 		}
+		if ( 'origin_mismatch' === $refusal->cause() ) {
+			return array(
+				__( 'Your browser could not be recognised', 'gatepass' ),
+				array(
+					/* translators: %s: name of the site. */
+					sprintf( __( '%s could not see that this sign-in came from its own page. An extension of your browser, or something between it and the site, takes out what is needed for that (the header “Origin”).', 'gatepass' ), $this->site_name ),
+					__( 'Please go back to your panel and press the button again in another browser. If that does not help, contact support and mention the reference below.', 'gatepass' ),
+				),
+			);
+		}
+		if ( 'origin_unknown' === $refusal->cause() ) {
+			return array(
+				__( 'Signing in by button is not set up correctly', 'gatepass' ),
+				/* translators: %s: name of the site. */
+				array( sprintf( __( '%s does not know its own address. Please contact support and mention the reference below.', 'gatepass' ), $this->site_name ) ),
+			);
+		}
 		return array(
 			__( 'We could not open your account here', 'gatepass' ),
 			array(
@@ -295,10 +312,24 @@ JS;
 	 */
 	private function icon(): string {
 		$url = (string) get_site_icon_url( 192 );
-		if ( '' !== $url && Gatepass_Origin::of( $url ) === Gatepass_Origin::of( $this->endpoint ) ) {
+		if ( '' !== $url && Gatepass_Origin::of_site( $url ) === Gatepass_Origin::of_site( $this->endpoint ) ) {
 			return '<img class="icon" src="' . esc_url( $url ) . '" alt="" width="40" height="40">';
 		}
-		return '<span class="icon letter" aria-hidden="true">' . esc_html( mb_strtoupper( mb_substr( $this->site_name, 0, 1 ) ) ) . '</span>';
+		return '<span class="icon letter" aria-hidden="true">' . esc_html( self::initial( $this->site_name ) ) . '</span>';
+	}
+
+	/**
+	 * The first letter of a name, large where PHP can do that: not every server has mbstring.
+	 *
+	 * @param string $name Any text.
+	 * @return string Empty for nothing, and for what is no UTF-8.
+	 */
+	public static function initial( string $name ): string {
+		$letter = 1 === preg_match( '/\A./us', $name, $found ) ? $found[0] : '';
+		if ( 1 === strlen( $letter ) ) {
+			return strtoupper( $letter );
+		}
+		return function_exists( 'mb_strtoupper' ) ? mb_strtoupper( $letter, 'UTF-8' ) : $letter;
 	}
 
 	/**

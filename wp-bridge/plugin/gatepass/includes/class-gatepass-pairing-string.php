@@ -14,16 +14,21 @@ final class Gatepass_Pairing_String {
 	const PREFIX = 'gp_pair_';
 
 	/**
+	 * Longer ones are refused unread.
+	 */
+	const MAX_BYTES = 4096;
+
+	/**
 	 * Members of the string.
 	 *
-	 * @var array{bridge:string,site:string,secret:string,keys:string}
+	 * @var array{bridge:string,site:string,secret:string,keys:string,issuer:?string}
 	 */
 	private $members;
 
 	/**
 	 * Constructor.
 	 *
-	 * @param array{bridge:string,site:string,secret:string,keys:string} $members Checked members.
+	 * @param array{bridge:string,site:string,secret:string,keys:string,issuer:?string} $members Checked members.
 	 */
 	private function __construct( array $members ) {
 		$this->members = $members;
@@ -36,8 +41,11 @@ final class Gatepass_Pairing_String {
 	 * @return self|null Null when it is no pairing string.
 	 */
 	public static function parse( string $pasted ): ?self {
+		if ( strlen( $pasted ) > self::MAX_BYTES ) {
+			return null;
+		}
 		$text = (string) preg_replace( '/\s+/', '', $pasted );
-		if ( strlen( $text ) > 4096 || 0 !== strpos( $text, self::PREFIX ) ) {
+		if ( 0 !== strpos( $text, self::PREFIX ) ) {
 			return null;
 		}
 		$members = Gatepass_Json::object( (string) Gatepass_Base64url::decode( substr( $text, strlen( self::PREFIX ) ) ) );
@@ -51,6 +59,8 @@ final class Gatepass_Pairing_String {
 		}
 		if ( ! self::is_site_id( $members['site'] )
 			|| null === Gatepass_Origin::of( $members['bridge'] )
+			|| strlen( $members['bridge'] ) !== strcspn( $members['bridge'], '?#' )
+			|| ! is_string( $members['issuer'] ?? '' )
 			|| 1 !== preg_match( '/\A[A-Za-z0-9_-]{43}\z/', $members['secret'] )
 			|| 1 !== preg_match( '/\A[A-Za-z0-9_-]{43}\z/', $members['keys'] ) ) {
 			return null;
@@ -61,6 +71,7 @@ final class Gatepass_Pairing_String {
 				'site'   => $members['site'],
 				'secret' => $members['secret'],
 				'keys'   => $members['keys'],
+				'issuer' => $members['issuer'] ?? null,
 			)
 		);
 	}
@@ -100,6 +111,24 @@ final class Gatepass_Pairing_String {
 	 */
 	public function secret(): string {
 		return $this->members['secret'];
+	}
+
+	/**
+	 * Whose tokens this site is to take.
+	 *
+	 * @return string|null Null in a string of an older broker, which does not say.
+	 */
+	public function issuer(): ?string {
+		return $this->members['issuer'];
+	}
+
+	/**
+	 * Tells this code from others without telling its secret.
+	 *
+	 * @return string
+	 */
+	public function hash(): string {
+		return hash( 'sha256', "gatepass-pairing-code\n" . implode( "\n", $this->members ) );
 	}
 
 	/**

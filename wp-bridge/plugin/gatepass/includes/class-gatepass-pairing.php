@@ -11,6 +11,11 @@
 final class Gatepass_Pairing {
 
 	/**
+	 * Refusals after which a code is of no use, nor the key made for it.
+	 */
+	const FINAL_REFUSALS = array( 'pairing_code_invalid', 'pairing_replace_required' );
+
+	/**
 	 * Settings.
 	 *
 	 * @var Gatepass_Store
@@ -47,24 +52,53 @@ final class Gatepass_Pairing {
 		if ( null === $code ) {
 			throw Gatepass_Pairing_Failed::because( 'code_unreadable' );
 		}
-		if ( ! Gatepass_Bridge::is_safe( $code->bridge() ) ) {
-			throw Gatepass_Pairing_Failed::because( 'bridge_not_https', $code->bridge() );
+		if ( ! Gatepass_Bridge::may_pair( $code->bridge() ) ) {
+			throw Gatepass_Pairing_Failed::because( Gatepass_Bridge::is_safe( $code->bridge() ) ? 'bridge_on_this_machine' : 'bridge_not_https', $code->bridge() );
+		}
+		$home = Gatepass_Origin::of_site( home_url() );
+		if ( null === $home || null === Gatepass_Origin::of_site( Gatepass_Endpoint::url() ) ) {
+			throw Gatepass_Pairing_Failed::because( 'own_address_unknown' );
+		}
+		if ( Gatepass_Origin::of_site( Gatepass_Endpoint::url() ) !== $home ) {
+			throw Gatepass_Pairing_Failed::because( 'endpoint_elsewhere' );
 		}
 
-		$key = Gatepass_Site_Key::generate();
-		$this->store->begin_pairing( $code->site_id(), $key );
-		try {
-			$answer = $this->bridge->pair( $code->bridge(), $this->body( $code, $key ) );
-		} finally {
-			$this->store->end_pairing();
+		$key    = $this->store->begin_pairing( $code );
+		$answer = $this->ask( $code, $key );
+		if ( $answer->is_lost() && 'http_request_not_executed' !== $answer->code() ) {
+			// The bridge may know the new key by now. So it is kept, and the same code asks again with it.
+			throw Gatepass_Pairing_Failed::because( 'no_answer', $code->bridge(), $answer->status() );
 		}
 		if ( 200 !== $answer->status() ) {
-			throw Gatepass_Pairing_Failed::because( '' === $answer->code() ? 'bridge_answered' : $answer->code(), $code->bridge(), $answer->status(), $answer->detail() );
+			if ( in_array( $answer->code(), self::FINAL_REFUSALS, true ) ) {
+				$this->store->end_pairing( $key );
+			}
+			$detail = '' === $answer->first_mistake() ? $answer->detail() : $answer->first_mistake();
+			throw Gatepass_Pairing_Failed::because( '' === $answer->code() ? 'bridge_answered' : $answer->code(), $code->bridge(), $answer->status(), $detail );
 		}
 		$connection = $this->read( $answer->members(), $code, $key );
-		$this->store->forget_connection();
 		$this->store->save_connection( $connection );
+		$this->store->end_pairing( $key );
 		return $connection;
+	}
+
+	/**
+	 * Asks the bridge. If it does not take our old key's word for the new one, and our clock is wrong,
+	 * it asks once more by the bridge's clock: the word of a wrong time does not count.
+	 *
+	 * @param Gatepass_Pairing_String $code The pairing code.
+	 * @param Gatepass_Site_Key       $key  Our new key.
+	 * @return Gatepass_Answer
+	 */
+	private function ask( Gatepass_Pairing_String $code, Gatepass_Site_Key $key ): Gatepass_Answer {
+		$body   = $this->body( $code, $key );
+		$answer = $this->bridge->pair( $code->bridge(), $body );
+		if ( 'pairing_replace_required' === $answer->code() && isset( $body['replaces'] ) && null !== $answer->date()
+			&& abs( $answer->date() - $this->store->bridge_time() ) > 2 ) {
+			$this->store->learn_bridge_time( $answer->date() );
+			$answer = $this->bridge->pair( $code->bridge(), $this->body( $code, $key ) );
+		}
+		return $answer;
 	}
 
 	/**
@@ -86,7 +120,7 @@ final class Gatepass_Pairing {
 		$body = array(
 			'site_id'     => $code->site_id(),
 			'secret'      => $code->secret(),
-			'url'         => (string) Gatepass_Origin::of( home_url() ),
+			'url'         => (string) Gatepass_Origin::of_site( home_url() ),
 			'landing_url' => Gatepass_Endpoint::url(),
 			'public_key'  => array(
 				'kty' => 'OKP',
@@ -126,9 +160,12 @@ final class Gatepass_Pairing {
 		if ( null === $keys || ! hash_equals( $code->keys_fingerprint(), $keys->fingerprint() ) ) {
 			throw Gatepass_Pairing_Failed::because( 'keys_differ', $code->bridge() );
 		}
+		if ( null !== $code->issuer() && $code->issuer() !== $issuer ) {
+			throw Gatepass_Pairing_Failed::because( 'issuer_differs', $code->bridge() );
+		}
 		if ( ( $answer['site_id'] ?? null ) !== $code->site_id()
 			|| ! is_string( $issuer ) || null === Gatepass_Origin::of( $issuer )
-			|| ! is_string( $bridge ) || ! Gatepass_Bridge::is_safe( $bridge ) ) {
+			|| ! is_string( $bridge ) || ! Gatepass_Bridge::may_pair( $bridge ) ) {
 			throw Gatepass_Pairing_Failed::because( 'bridge_answered', $code->bridge(), 200 );
 		}
 		return new Gatepass_Connection(

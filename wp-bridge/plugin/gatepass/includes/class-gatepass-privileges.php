@@ -49,7 +49,7 @@ final class Gatepass_Privileges {
 		}
 		foreach ( array_unique( $blogs ) as $blog_id ) {
 			$there = new WP_User( $user->ID, '', $blog_id );
-			if ( array() !== $roles->excess( $there->allcaps, $harmless ) ) {
+			if ( array() !== $roles->excess( $there->allcaps, $harmless, $there->roles ) ) {
 				return true;
 			}
 		}

@@ -24,7 +24,7 @@ final class Gatepass_Redirects {
 	 * @param string[] $urls URLs of this site; the first is what a mere path belongs to.
 	 */
 	public function __construct( array $urls ) {
-		$this->origins = array_values( array_unique( array_filter( array_map( array( 'Gatepass_Origin', 'of' ), $urls ) ) ) );
+		$this->origins = array_values( array_unique( array_filter( array_map( array( 'Gatepass_Origin', 'of_site' ), $urls ) ) ) );
 	}
 
 	/**

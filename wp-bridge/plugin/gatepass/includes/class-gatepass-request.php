@@ -23,23 +23,25 @@ final class Gatepass_Request {
 	/**
 	 * A parameter of the URL.
 	 *
-	 * @param string $name Its name.
-	 * @return string Empty if absent.
+	 * @param string $name      Its name.
+	 * @param int    $max_bytes Longer ones count as absent.
+	 * @return string As it came: the callers compare it, or validate it letter by letter. Empty if absent.
 	 */
-	public function query( string $name ): string {
-		// phpcs:ignore WordPress.Security.NonceVerification.Recommended -- The callers check nonces or Origin.
-		return isset( $_GET[ $name ] ) && is_string( $_GET[ $name ] ) ? sanitize_text_field( wp_unslash( $_GET[ $name ] ) ) : '';
+	public function query( string $name, int $max_bytes = 200 ): string {
+		// phpcs:ignore WordPress.Security -- The callers check nonces or Origin, and validate.
+		return self::text( $_GET[ $name ] ?? null, $max_bytes );
 	}
 
 	/**
 	 * A field of a form.
 	 *
-	 * @param string $name Its name.
-	 * @return string Empty if absent.
+	 * @param string $name      Its name.
+	 * @param int    $max_bytes Longer ones count as absent.
+	 * @return string As it came: the callers compare it, or validate it letter by letter. Empty if absent.
 	 */
-	public function field( string $name ): string {
-		// phpcs:ignore WordPress.Security.NonceVerification.Missing -- The callers check nonces or Origin.
-		return isset( $_POST[ $name ] ) && is_string( $_POST[ $name ] ) ? sanitize_text_field( wp_unslash( $_POST[ $name ] ) ) : '';
+	public function field( string $name, int $max_bytes = 200 ): string {
+		// phpcs:ignore WordPress.Security -- The callers check nonces or Origin, and validate.
+		return self::text( $_POST[ $name ] ?? null, $max_bytes );
 	}
 
 	/**
@@ -52,18 +54,24 @@ final class Gatepass_Request {
 		// phpcs:disable WordPress.Security -- The callers check nonces; each entry is sanitised below.
 		$list = isset( $_POST[ $name ] ) && is_array( $_POST[ $name ] ) ? wp_unslash( $_POST[ $name ] ) : array();
 		// phpcs:enable
-		return array_map( 'sanitize_text_field', array_filter( $list, 'is_string' ) );
+		$short = array_filter(
+			array_slice( $list, 0, 1000 ),
+			static function ( $entry ): bool {
+				return is_string( $entry ) && strlen( $entry ) <= 200;
+			}
+		);
+		return array_map( 'sanitize_text_field', $short );
 	}
 
 	/**
 	 * Whether the browser says that a page of this origin sent the request. A missing Origin, and
 	 * the `null` of sandboxes and of strict referrer policies, is not the same origin.
 	 *
-	 * @param string $origin Our origin.
+	 * @param string|null $origin Our origin; null if we do not know it, and then nobody comes from there.
 	 * @return bool
 	 */
-	public function comes_from( string $origin ): bool {
-		return $this->server( 'HTTP_ORIGIN' ) === $origin;
+	public function comes_from( ?string $origin ): bool {
+		return null !== $origin && '' !== $origin && $this->server( 'HTTP_ORIGIN' ) === $origin;
 	}
 
 	/**
@@ -83,6 +91,18 @@ final class Gatepass_Request {
 	 */
 	public function user_agent(): string {
 		return wp_check_invalid_utf8( substr( $this->server( 'HTTP_USER_AGENT' ), 0, 512 ), true );
+	}
+
+	/**
+	 * A text of at most so many bytes. The length comes before anything else: WordPress's own cleaning
+	 * takes seconds for a hundred kilobytes.
+	 *
+	 * @param mixed $value     What came.
+	 * @param int   $max_bytes Most bytes.
+	 * @return string Empty for everything else.
+	 */
+	private static function text( $value, int $max_bytes ): string {
+		return is_string( $value ) && strlen( $value ) <= $max_bytes ? wp_unslash( $value ) : '';
 	}
 
 	/**

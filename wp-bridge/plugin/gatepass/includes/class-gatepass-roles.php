@@ -16,8 +16,11 @@ final class Gatepass_Roles {
 	 */
 	const OWNING = array(
 		'activate_plugins',
+		'create_sites',
 		'create_users',
 		'delete_plugins',
+		'delete_site',
+		'delete_sites',
 		'delete_themes',
 		'delete_users',
 		'edit_files',
@@ -31,17 +34,24 @@ final class Gatepass_Roles {
 		'install_themes',
 		'manage_network',
 		'manage_network_options',
+		'manage_network_plugins',
+		'manage_network_themes',
 		'manage_network_users',
 		'manage_options',
 		'manage_sites',
 		'manage_woocommerce',
 		'promote_users',
 		'remove_users',
+		'setup_network',
 		'switch_themes',
+		'unfiltered_html',
 		'unfiltered_upload',
 		'update_core',
 		'update_plugins',
 		'update_themes',
+		'upgrade_network',
+		'upload_plugins',
+		'upload_themes',
 	);
 
 	/**
@@ -145,18 +155,21 @@ final class Gatepass_Roles {
 
 	/**
 	 * Capabilities that somebody has beyond what the allowed roles together have. WordPress lists a
-	 * user's roles among the capabilities; those names are not counted.
+	 * user's roles among the capabilities; those names are not counted, unless they are the name of
+	 * a right that owns the site.
 	 *
 	 * @param array<string,bool> $capabilities The user's capabilities (WP_User::$allcaps).
 	 * @param string[]           $harmless     Capabilities that do not count.
+	 * @param string[]           $roles        The user's roles where they are not of this blog (WP_User::$roles).
 	 * @return string[] Empty: not privileged.
 	 */
-	public function excess( array $capabilities, array $harmless ): array {
+	public function excess( array $capabilities, array $harmless, array $roles = array() ): array {
 		$counted = self::HARMLESS;
 		foreach ( $this->allowed() as $role ) {
 			$counted = array_merge( $counted, $this->definitions[ $role ] );
 		}
-		$has = array_map( 'strval', array_keys( array_filter( $capabilities ) ) );
-		return array_values( array_diff( $has, $counted, $harmless, array_map( 'strval', array_keys( $this->definitions ) ) ) );
+		$has   = array_map( 'strval', array_keys( array_filter( $capabilities ) ) );
+		$names = array_diff( array_map( 'strval', array_merge( array_keys( $this->definitions ), $roles ) ), self::OWNING );
+		return array_values( array_diff( $has, $counted, $harmless, $names ) );
 	}
 }

@@ -102,6 +102,15 @@ final class Gatepass_Session {
 	}
 
 	/**
+	 * Ends the session: the sign-in did not come to its end. Read anew first, as others may have
+	 * written sessions of this user.
+	 */
+	public function destroy(): void {
+		wp_cache_delete( $this->user->ID, 'user_meta' );
+		$this->manager()->destroy( $this->token );
+	}
+
+	/**
 	 * What stands in the session: what WP_Session_Tokens::create() writes, and our data. That method
 	 * itself is of no use here, for it invents the token.
 	 *

@@ -94,7 +94,7 @@ final class Gatepass_Settings_Page {
 		switch ( $this->request->field( 'do' ) ) {
 			case 'pair':
 				try {
-					$this->pairing->pair( $this->request->field( 'pairing_code' ) );
+					$this->pairing->pair( $this->request->field( 'pairing_code', Gatepass_Pairing_String::MAX_BYTES ) );
 					$this->say( __( 'Paired. Customers can now sign in from your panel.', 'gatepass' ), 'success' );
 				} catch ( Gatepass_Pairing_Failed $failure ) {
 					$this->say( $failure->getMessage(), 'error' );
@@ -117,9 +117,10 @@ final class Gatepass_Settings_Page {
 				break;
 
 			case 'roles':
-				// Roles that are not there today (their plugin is off) keep their tick.
-				$absent = array_diff( $this->store->ticked_roles(), array_keys( wp_roles()->get_names() ) );
-				$roles  = Gatepass_Roles::of_this_site( $this->request->list_field( 'roles' ) );
+				// Roles that are not there today (their plugin is off) may keep their tick, but get none.
+				$posted = $this->request->list_field( 'roles' );
+				$absent = array_intersect( $this->absent_roles(), $posted );
+				$roles  = Gatepass_Roles::of_this_site( $posted );
 				$this->store->save_ticked_roles( array_merge( $roles->allowed(), $absent ) );
 				$this->say( __( 'Roles saved.', 'gatepass' ), 'success' );
 				break;
@@ -155,6 +156,7 @@ final class Gatepass_Settings_Page {
 	 */
 	public function render(): void {
 		$connection = $this->store->connection();
+		$this->store->pending_pairing(); // Which removes one that is too old.
 		echo '<div class="wrap"><h1>' . esc_html__( 'Gatepass', 'gatepass' ) . '</h1>';
 		echo '<p>' . esc_html__( 'Your customers press a button in their subscription panel and are signed in here: without a password, and only while their membership is active.', 'gatepass' ) . '</p>';
 		if ( null === $connection ) {
@@ -263,7 +265,23 @@ final class Gatepass_Settings_Page {
 				'' === $note ? '' : ' <span class="description">' . esc_html( $note ) . '</span>'
 			);
 		}
+		foreach ( $this->absent_roles() as $name ) {
+			printf(
+				'<li><label><input type="checkbox" name="roles[]" value="%1$s" checked> %1$s</label> <span class="description">%2$s</span></li>',
+				esc_attr( $name ),
+				esc_html__( 'Not defined on this site yet: it counts as soon as a plugin brings it.', 'gatepass' )
+			);
+		}
 		echo '</ul><button type="submit" class="button">' . esc_html__( 'Save roles', 'gatepass' ) . '</button></form></div>';
+	}
+
+	/**
+	 * Ticked roles that this site does not have.
+	 *
+	 * @return string[]
+	 */
+	private function absent_roles(): array {
+		return array_values( array_diff( $this->store->ticked_roles(), array_map( 'strval', array_keys( wp_roles()->get_names() ) ) ) );
 	}
 
 	/**

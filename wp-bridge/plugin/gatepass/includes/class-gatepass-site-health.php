@@ -61,6 +61,8 @@ final class Gatepass_Site_Health {
 	 * @return array<string,mixed>
 	 */
 	public function test_pairing(): array {
+		// WordPress asks once a week; a key of a pairing that came to nothing does not stay longer.
+		$this->store->pending_pairing();
 		if ( null === $this->store->connection() ) {
 			return $this->result(
 				Gatepass_Names::HEALTH_PAIRING,
@@ -86,7 +88,8 @@ final class Gatepass_Site_Health {
 	}
 
 	/**
-	 * Does a POST reach the endpoint? One without a token is refused by our own page, which names itself.
+	 * Does a POST reach the endpoint, and with the Origin that it was sent with? One without a token is
+	 * refused by our own page, which names itself and says what it saw.
 	 *
 	 * @return array<string,mixed>
 	 */
@@ -98,19 +101,30 @@ final class Gatepass_Site_Health {
 				'timeout'     => 10,
 				'redirection' => 0,
 				'sslverify'   => apply_filters( 'https_local_ssl_verify', false ), // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- WordPress's own.
-				'headers'     => array( 'Origin' => (string) Gatepass_Origin::of( $url ) ),
+				'headers'     => array( 'Origin' => (string) Gatepass_Origin::of_site( $url ) ),
 			)
 		);
-		if ( ! is_wp_error( $response ) && '' !== (string) wp_remote_retrieve_header( $response, 'x-gatepass-page' ) ) {
+		$page     = is_wp_error( $response ) ? '' : wp_remote_retrieve_header( $response, 'x-gatepass-page' );
+		$origin   = is_wp_error( $response ) ? '' : wp_remote_retrieve_header( $response, 'x-gatepass-origin' );
+		if ( '' !== $page && 'mismatch' === $origin ) {
+			return $this->result(
+				Gatepass_Names::HEALTH_ENDPOINT,
+				'critical',
+				__( 'The login endpoint of Gatepass does not see where a form comes from', 'gatepass' ),
+				/* translators: %s: URL. */
+				sprintf( __( 'A form posted to %s reaches the plugin, but without the header “Origin”, or with another one. A proxy in front of this site may take it out, or WordPress may think that it has another address (http instead of https, say). Until that is mended nobody can sign in by button.', 'gatepass' ), $url )
+			);
+		}
+		if ( '' !== $page ) {
 			return $this->result(
 				Gatepass_Names::HEALTH_ENDPOINT,
 				'good',
 				__( 'The login endpoint of Gatepass answers', 'gatepass' ),
-				__( 'A form posted to the login endpoint reaches the plugin.', 'gatepass' )
+				__( 'A form posted to the login endpoint reaches the plugin as the browser sent it.', 'gatepass' )
 			);
 		}
 		$seen = is_wp_error( $response )
-			? $response->get_error_message()
+			? __( 'There was no connection.', 'gatepass' )
 			/* translators: %d: HTTP status. */
 			: sprintf( __( 'Something else answered with status %d.', 'gatepass' ), (int) wp_remote_retrieve_response_code( $response ) );
 		return $this->result(

@@ -11,76 +11,153 @@
 final class Gatepass_Store {
 
 	/**
-	 * How long the bridge may take to fetch its challenge, in seconds.
+	 * How long the key of a pairing is kept, in seconds. A code lives for 30 minutes; until then its
+	 * owner may ask again with it.
 	 */
-	const PENDING_SECONDS = 120;
+	const PENDING_SECONDS = 2100;
 
 	/**
-	 * The connection.
+	 * Farther than this no clock is believed to be off, in seconds: a year.
+	 */
+	const MAX_CLOCK_OFFSET = 31536000;
+
+	/**
+	 * The connection, with the policy as last heard.
 	 *
 	 * @return Gatepass_Connection|null Null while the site is not paired.
 	 */
 	public function connection(): ?Gatepass_Connection {
-		return Gatepass_Connection::from_array( get_option( Gatepass_Names::OPTION_CONNECTION ) );
+		$connection = Gatepass_Connection::from_array( get_option( Gatepass_Names::OPTION_CONNECTION ) );
+		if ( null === $connection ) {
+			return null;
+		}
+		// A policy heard by a login that was under way while the site was paired anew is not this pairing's.
+		$heard = get_option( Gatepass_Names::OPTION_POLICY );
+		if ( is_array( $heard ) && ( $heard['public_key'] ?? null ) === $connection->site_key()->public_x() ) {
+			$connection = $connection->with_policy( new Gatepass_Policy( $heard['policy'] ?? null ) );
+		}
+		return $connection;
 	}
 
 	/**
-	 * Keeps a connection. Writes only if something changed.
+	 * Has the connection and the switch read anew: somebody may have changed them since this request began.
+	 */
+	public function forget_cached(): void {
+		$names = array( Gatepass_Names::OPTION_CONNECTION, Gatepass_Names::OPTION_POLICY, Gatepass_Names::OPTION_ENABLED, Gatepass_Names::OPTION_PENDING );
+		foreach ( $names as $name ) {
+			wp_cache_delete( $name, 'options' );
+		}
+		// WordPress's lists of the options that are not there, and of those that are autoloaded.
+		foreach ( array( 'notoptions', 'alloptions' ) as $list ) {
+			$cached = wp_cache_get( $list, 'options', true );
+			if ( is_array( $cached ) && array() !== array_intersect_key( $cached, array_flip( $names ) ) ) {
+				wp_cache_set( $list, array_diff_key( $cached, array_flip( $names ) ), 'options' );
+			}
+		}
+	}
+
+	/**
+	 * Keeps a new connection. The time learnt from the bridge stays: it is this machine's clock that is wrong.
 	 *
 	 * @param Gatepass_Connection $connection The connection.
 	 */
 	public function save_connection( Gatepass_Connection $connection ): void {
+		$this->forget_cached();
 		update_option( Gatepass_Names::OPTION_CONNECTION, $connection->to_array(), false );
+		delete_option( Gatepass_Names::OPTION_POLICY );
 	}
 
 	/**
-	 * Forgets the connection and our key.
-	 */
-	public function forget_connection(): void {
-		delete_option( Gatepass_Names::OPTION_CONNECTION );
-		delete_option( Gatepass_Names::OPTION_CLOCK_OFFSET );
-	}
-
-	/**
-	 * Keeps the key of a pairing in progress, for the challenge's request to find.
+	 * Keeps a policy that the bridge told. Never writes the connection, so it can bring no old key back.
 	 *
-	 * @param string            $site_id The id being paired.
-	 * @param Gatepass_Site_Key $key     The new key.
+	 * @param Gatepass_Connection $connection What it belongs to.
+	 * @param Gatepass_Policy     $policy     The policy of now.
 	 */
-	public function begin_pairing( string $site_id, Gatepass_Site_Key $key ): void {
+	public function save_policy( Gatepass_Connection $connection, Gatepass_Policy $policy ): void {
+		if ( $connection->policy()->to_array() === $policy->to_array() ) {
+			return;
+		}
 		update_option(
-			Gatepass_Names::OPTION_PENDING,
+			Gatepass_Names::OPTION_POLICY,
 			array(
-				'site_id'  => $site_id,
-				'site_key' => $key->to_stored(),
-				'until'    => time() + self::PENDING_SECONDS,
+				'public_key' => $connection->site_key()->public_x(),
+				'policy'     => $policy->to_array(),
 			),
 			false
 		);
 	}
 
 	/**
-	 * The pairing in progress.
+	 * Forgets the connection and our key.
+	 */
+	public function forget_connection(): void {
+		$this->forget_cached();
+		delete_option( Gatepass_Names::OPTION_CONNECTION );
+		delete_option( Gatepass_Names::OPTION_POLICY );
+		delete_option( Gatepass_Names::OPTION_CLOCK_OFFSET );
+	}
+
+	/**
+	 * Keeps the key of a pairing in progress, for the challenge's request to find. The same code gets
+	 * the same key again: perhaps the bridge has taken it, and only its answer was lost.
 	 *
-	 * @return array{site_id:string,key:Gatepass_Site_Key}|null
+	 * @param Gatepass_Pairing_String $code The pairing code.
+	 * @return Gatepass_Site_Key The key for this code.
+	 */
+	public function begin_pairing( Gatepass_Pairing_String $code ): Gatepass_Site_Key {
+		$this->forget_cached();
+		$pending = $this->pending_pairing();
+		if ( null !== $pending && hash_equals( $pending['code'], $code->hash() ) ) {
+			return $pending['key'];
+		}
+		$key = Gatepass_Site_Key::generate();
+		update_option(
+			Gatepass_Names::OPTION_PENDING,
+			array(
+				'site_id'  => $code->site_id(),
+				'code'     => $code->hash(),
+				'site_key' => $key->to_stored(),
+				'until'    => time() + self::PENDING_SECONDS,
+			),
+			false
+		);
+		return $key;
+	}
+
+	/**
+	 * The pairing in progress. One that is too old is removed.
+	 *
+	 * @return array{site_id:string,code:string,key:Gatepass_Site_Key}|null
 	 */
 	public function pending_pairing(): ?array {
 		$stored = get_option( Gatepass_Names::OPTION_PENDING );
-		$key    = is_array( $stored ) ? Gatepass_Site_Key::from_stored( $stored['site_key'] ?? null ) : null;
-		if ( null === $key || (int) $stored['until'] < time() ) {
+		if ( ! is_array( $stored ) ) {
+			return null;
+		}
+		$key = Gatepass_Site_Key::from_stored( $stored['site_key'] ?? null );
+		if ( null === $key || (int) ( $stored['until'] ?? 0 ) < time() ) {
+			delete_option( Gatepass_Names::OPTION_PENDING );
 			return null;
 		}
 		return array(
-			'site_id' => (string) $stored['site_id'],
+			'site_id' => (string) ( $stored['site_id'] ?? '' ),
+			'code'    => (string) ( $stored['code'] ?? '' ),
 			'key'     => $key,
 		);
 	}
 
 	/**
-	 * Ends the pairing in progress, however it ended.
+	 * Ends the pairing in progress, if it is still the one with this key: somebody else may have
+	 * begun another.
+	 *
+	 * @param Gatepass_Site_Key|null $key Its key; null for any.
 	 */
-	public function end_pairing(): void {
-		delete_option( Gatepass_Names::OPTION_PENDING );
+	public function end_pairing( ?Gatepass_Site_Key $key = null ): void {
+		$this->forget_cached();
+		$pending = $this->pending_pairing();
+		if ( null === $key || ( null !== $pending && $pending['key']->public_x() === $key->public_x() ) ) {
+			delete_option( Gatepass_Names::OPTION_PENDING );
+		}
 	}
 
 	/**
@@ -126,15 +203,19 @@ final class Gatepass_Store {
 	 * @return int Seconds since 1970.
 	 */
 	public function bridge_time(): int {
-		return time() + (int) get_option( Gatepass_Names::OPTION_CLOCK_OFFSET, 0 );
+		$offset = (int) get_option( Gatepass_Names::OPTION_CLOCK_OFFSET, 0 );
+		return time() + ( abs( $offset ) <= self::MAX_CLOCK_OFFSET ? $offset : 0 );
 	}
 
 	/**
-	 * Learns the bridge's clock.
+	 * Learns the bridge's clock, unless it is beyond belief.
 	 *
 	 * @param int $bridge_time Seconds since 1970.
 	 */
 	public function learn_bridge_time( int $bridge_time ): void {
-		update_option( Gatepass_Names::OPTION_CLOCK_OFFSET, $bridge_time - time(), false );
+		$offset = $bridge_time - time();
+		if ( abs( $offset ) <= self::MAX_CLOCK_OFFSET ) {
+			update_option( Gatepass_Names::OPTION_CLOCK_OFFSET, $offset, false );
+		}
 	}
 }
