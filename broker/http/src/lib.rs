@@ -2,6 +2,7 @@
 //! gracefully. A route of either service reads like the use case that it translates.
 
 pub mod ambient;
+mod bearer;
 pub mod body;
 pub mod cache;
 pub mod code;
@@ -11,6 +12,7 @@ pub mod request_id;
 pub mod server;
 
 pub use ambient::Ambient;
+pub use bearer::bearer;
 pub use body::{Json, Then};
 pub use code::{Code, Page};
 pub use problem::Problem;

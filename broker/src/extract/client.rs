@@ -4,11 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, web};
 use gatepass_core::client::{ApiKey, Client, Scope};
 use gatepass_core::event::{Actor, Context};
-use gatepass_http::{Code, Problem, RequestIdOf};
+use gatepass_http::{Code, Problem, RequestIdOf, bearer};
 
 use crate::BrokerState;
 
@@ -33,19 +32,12 @@ impl Authenticated {
     }
 }
 
-/// The key in `Authorization: Bearer …` (RFC 6750 section 2.1; the scheme's case does not matter).
-fn bearer(request: &HttpRequest) -> Option<ApiKey> {
-    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, key) = value.split_once(' ')?;
-    if scheme.eq_ignore_ascii_case("bearer") { key.trim().parse().ok() } else { None }
-}
-
 impl FromRequest for Authenticated {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let key = bearer(request);
+        let key: Option<ApiKey> = bearer(request).and_then(|text| text.parse().ok());
         let request_id = RequestIdOf::from_request(request, payload);
         let state = request.app_data::<web::Data<BrokerState>>().cloned();
         Box::pin(async move {

@@ -6,12 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, web};
 use gatepass_core::SiteId;
 use gatepass_core::event::{Actor, Context};
 use gatepass_core::site::Site;
-use gatepass_http::{Code, Problem, RequestIdOf};
+use gatepass_http::{Code, Problem, RequestIdOf, bearer};
 use gatepass_keys::token::TokenError;
 use gatepass_keys::token::site::Unverified;
 
@@ -42,12 +41,6 @@ impl FromRequest for ProvenSite {
             Ok(Self { site, context: Context::new(request_id, Actor::Site) })
         })
     }
-}
-
-fn bearer(request: &HttpRequest) -> Option<&str> {
-    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 async fn prove(state: &BridgeState, unverified_proof: &str) -> Result<Arc<Site>, Problem> {
