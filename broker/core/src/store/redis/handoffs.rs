@@ -103,14 +103,14 @@ impl Handoffs for Redis {
 
     async fn handoff(&self, site: SiteId, id: HandoffId) -> Result<Option<Handoff>> {
         let mut connection = self.connection();
-        let fields: Fields = connection.hmget(keys::handoff(site, id), &FIELDS).await?;
+        let key = keys::handoff(site, id);
+        let (fields, kid): (Fields, Option<String>) =
+            ::redis::pipe().hmget(&key, &FIELDS).hget(&key, "kid").query_async(&mut connection).await?;
         let Some(mut found) = handoff(id, &fields)? else { return Ok(None) };
-        let kid: Option<String> = connection.hget(keys::handoff(site, id), "kid").await?;
-        let kid = kid.unwrap_or_default();
         let (of_subject, of_site, of_key): (Option<i64>, Option<i64>, Option<i64>) = ::redis::pipe()
             .hget(keys::member(site, &found.subject), "not_before")
             .hget(keys::state(site), "not_before")
-            .hget(keys::revoked_keys(site), kid)
+            .hget(keys::revoked_keys(site), kid.unwrap_or_default())
             .query_async(&mut connection)
             .await?;
         let not_before = of_subject.max(of_site).map(Timestamp::from_millis);

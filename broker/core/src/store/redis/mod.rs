@@ -14,7 +14,7 @@ use ::redis::{AsyncCommands, FromRedisValue, RedisError, Script, ScriptInvocatio
 use async_trait::async_trait;
 
 use self::link::Link;
-use super::{Result, Store, StoreError};
+use super::{Result, Store, StoreError, from_json, parsed, to_json};
 use crate::clock::Timestamp;
 use crate::event::Context;
 use crate::id::SiteId;
@@ -116,19 +116,7 @@ impl From<RedisError> for StoreError {
     }
 }
 
-fn to_json(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(super::corrupt)
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(super::corrupt)
-}
-
 /// A required field of a hash or an answer.
 fn required<T>(value: Option<T>, name: &str) -> Result<T> {
     value.ok_or_else(|| super::corrupt(format!("no {name}")))
-}
-
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T> {
-    text.parse().map_err(super::corrupt)
 }

@@ -22,7 +22,7 @@ use rusqlite::{
 
 use tokio::sync::Mutex;
 
-use super::{Result, Store, StoreError};
+use super::{Result, Store, StoreError, from_json, parsed, to_json};
 use crate::clock::{Rng, Timestamp, random_bytes};
 use crate::event::{Context, EventKind};
 use crate::id::{HandoffId, SiteId, Subject};
@@ -261,18 +261,6 @@ fn all<T>(
         found.push(read(row)?);
     }
     Ok(found)
-}
-
-fn to_json(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(super::corrupt)
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(super::corrupt)
-}
-
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T> {
-    text.parse().map_err(super::corrupt)
 }
 
 fn number(value: i64) -> Result<u64> {
