@@ -12,7 +12,7 @@ use crate::config::{Config, StoreChoice};
 use crate::error::Failure;
 
 /// The data folder, made if it is not there, for nobody else to read.
-pub(crate) fn data_dir(config: &Config) -> Result<(), Failure> {
+fn data_dir(config: &Config) -> Result<(), Failure> {
     let dir = &config.data_dir;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| {
         Failure::Failed(format!(

@@ -21,7 +21,6 @@ const HOUSEKEEPING: Duration = Duration::from_secs(60);
 pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let instance = Instance::configured(config)?;
     logging::start(config)?;
-    open::data_dir(config)?;
     let keyring = open::keyring(config)?;
     let store = open::store(config).await?;
     instance.save(&config.data_dir)?;
@@ -45,10 +44,8 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
         instance.bridge_url.clone(),
         sites,
     ));
-    let shared = web::Data::new(Arc::clone(&store));
-
     let describe = store.describe();
-    let housekeeping = rt::spawn(keep_house(store, bridge.clone(), ambient.clone()));
+    let housekeeping = rt::spawn(keep_house(Arc::clone(&store), bridge.clone(), ambient.clone()));
     let broker_routes = move |app: &mut web::ServiceConfig| {
         app.app_data(broker.clone()).configure(gatepass_broker::routes);
     };
@@ -57,37 +54,23 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
         app.app_data(state.clone()).configure(gatepass_wp_bridge::routes);
     };
     let listening = |what: &'static str| move |address| tracing::info!(%address, "listening for {what}");
-    let with_health = move |app: &mut web::ServiceConfig| {
-        app.app_data(shared.clone());
-    };
     tracing::info!(public_url = %instance.public_url, bridge_url = %instance.bridge_url, store = describe, "Gatepass starts");
 
     let served = if let Some(address) = config.bridge_listen {
-        let health = with_health.clone();
         let for_panels = server::serve(
             config.listen,
             ambient.clone(),
-            move |app| {
-                app.configure(health.clone()).configure(broker_routes.clone());
-            },
+            Arc::clone(&store),
+            broker_routes,
             listening("panels"),
         );
-        let for_sites = server::serve(
-            address,
-            ambient,
-            move |app| {
-                app.configure(with_health.clone()).configure(bridge_routes.clone());
-            },
-            listening("sites"),
-        );
+        let for_sites = server::serve(address, ambient, store, bridge_routes, listening("sites"));
         tokio::try_join!(for_panels, for_sites).map(|_| ())
     } else {
         let routes = move |app: &mut web::ServiceConfig| {
-            app.configure(with_health.clone())
-                .configure(broker_routes.clone())
-                .configure(bridge_routes.clone());
+            app.configure(broker_routes.clone()).configure(bridge_routes.clone());
         };
-        server::serve(config.listen, ambient, routes, listening("panels and sites")).await
+        server::serve(config.listen, ambient, store, routes, listening("panels and sites")).await
     };
     housekeeping.abort();
     bridge.flush_tally().await;

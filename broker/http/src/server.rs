@@ -1,10 +1,12 @@
 //! A server that finishes what is in flight before it stops.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
+use gatepass_core::Store;
 
 use crate::body::MAX_BODY_BYTES;
 use crate::request_id::{not_found, request_id};
@@ -28,18 +30,20 @@ pub enum ServerError {
 }
 
 /// Serves `routes` on `address` until the process is told to stop (SIGINT or SIGTERM), then answers what is in
-/// flight. `listening` is called once connections are accepted.
+/// flight. Whether it is ready is up to `store`; `listening` is called once connections are accepted.
 pub async fn serve(
     address: SocketAddr,
     ambient: Ambient,
+    store: Arc<dyn Store>,
     routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), ServerError> {
-    let ambient = web::Data::new(ambient);
+    let (ambient, store) = (web::Data::new(ambient), web::Data::new(store));
     let server = HttpServer::new(move || {
         App::new()
             .wrap(from_fn(request_id))
             .app_data(ambient.clone())
+            .app_data(store.clone())
             .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
             .configure(routes.clone())
             .configure(health::routes)
