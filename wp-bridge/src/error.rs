@@ -9,6 +9,7 @@ pub(crate) fn from_redeem(error: RedeemError, policy: &Policy) -> Problem {
     let problem = match error {
         RedeemError::Token(error) => Problem::new(Code::from(&error)),
         RedeemError::Refused(refusal) => Problem::new(Code::from(refusal)),
+        RedeemError::Limited(limited) => limited.into(),
         RedeemError::Store(error) => error.into(),
     };
     problem.with("panel_url", &policy.panel_url).with("renew_url", &policy.renew_url)

@@ -61,6 +61,9 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "GATEPASS_BRIDGE_URL", value_name = "URL")]
     pub(crate) bridge_url: Option<Url>,
 
+    #[command(flatten)]
+    pub(crate) limits: LimitSettings,
+
     /// How the log is written, to stderr [default: text]
     #[arg(long, global = true, env = "GATEPASS_LOG_FORMAT", value_enum, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
@@ -73,6 +76,51 @@ pub(crate) struct Settings {
     #[arg(long, global = true)]
     #[serde(skip)]
     pub(crate) json: bool,
+}
+
+/// How often something may be asked for in a minute; 0 is no limit.
+#[derive(Debug, Clone, Copy, Default, ClapArgs, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct LimitSettings {
+    /// Members put and handoffs asked for by one API key on one site, a minute; 0 is no limit [default: 60000]
+    #[arg(
+        long = "limit-api-key",
+        id = "limit_api_key",
+        global = true,
+        env = "GATEPASS_LIMIT_API_KEY",
+        value_name = "TIMES"
+    )]
+    pub(crate) api_key: Option<u32>,
+
+    /// Handoffs asked for one member, a minute; 0 is no limit [default: 30]
+    #[arg(
+        long = "limit-member",
+        id = "limit_member",
+        global = true,
+        env = "GATEPASS_LIMIT_MEMBER",
+        value_name = "TIMES"
+    )]
+    pub(crate) member: Option<u32>,
+
+    /// Fruitless redemptions of one token, a minute; 0 is no limit [default: 20]
+    #[arg(
+        long = "limit-token",
+        id = "limit_token",
+        global = true,
+        env = "GATEPASS_LIMIT_TOKEN",
+        value_name = "TIMES"
+    )]
+    pub(crate) token: Option<u32>,
+
+    /// Fruitless redemptions from one address on one site, a minute; 0 is no limit [default: 120]
+    #[arg(
+        long = "limit-address",
+        id = "limit_address",
+        global = true,
+        env = "GATEPASS_LIMIT_ADDRESS",
+        value_name = "TIMES"
+    )]
+    pub(crate) address: Option<u32>,
 }
 
 /// How a line of the log looks.

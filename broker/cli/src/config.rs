@@ -3,10 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use gatepass_core::limit::{Limits, Rate};
 use gatepass_core::site::check_http_url;
 use url::Url;
 
-use crate::args::{LogFormat, Settings};
+use crate::args::{LimitSettings, LogFormat, Settings};
 use crate::error::Failure;
 
 const DEFAULT_FILE: &str = "gatepass.toml";
@@ -31,6 +32,7 @@ pub(crate) struct Config {
     /// As given; [`crate::instance`] knows what to do without.
     pub(crate) public_url: Option<Url>,
     pub(crate) bridge_url: Option<Url>,
+    pub(crate) limits: Limits,
     pub(crate) log_format: LogFormat,
     pub(crate) log: String,
     pub(crate) json: bool,
@@ -59,10 +61,23 @@ impl Config {
             bridge_listen: given.bridge_listen.or(file.bridge_listen),
             public_url,
             bridge_url,
+            limits: limits(given.limits, file.limits),
             log_format: given.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
             log: given.log.or(file.log).unwrap_or_else(|| "info,actix_server=warn".to_owned()),
             json: given.json,
         })
+    }
+}
+
+fn limits(given: LimitSettings, file: LimitSettings) -> Limits {
+    let default = Limits::default();
+    let rate =
+        |given: Option<u32>, file: Option<u32>, default| given.or(file).map_or(default, Rate::per_minute);
+    Limits {
+        api_key: rate(given.api_key, file.api_key, default.api_key),
+        member: rate(given.member, file.member, default.member),
+        token: rate(given.token, file.token, default.token),
+        address: rate(given.address, file.address, default.address),
     }
 }
 

@@ -27,9 +27,9 @@ pub(crate) async fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
     Ok(match &config.store {
         StoreChoice::Sqlite => {
             data_dir(config)?;
-            Arc::new(Sqlite::open(&config.data_dir.join("gatepass.db"), &System)?)
+            Arc::new(Sqlite::open(&config.data_dir.join("gatepass.db"), &System)?.limited(config.limits))
         }
-        StoreChoice::Redis(url) => Arc::new(Redis::connect(url).await?),
+        StoreChoice::Redis(url) => Arc::new(Redis::connect(url).await?.limited(config.limits)),
     })
 }
 

@@ -24,6 +24,8 @@ pub enum EventKind {
     SitePairingRefused,
     #[serde(rename = "member.changed")]
     MemberChanged,
+    #[serde(rename = "member.refused")]
+    MemberRefused,
     #[serde(rename = "handoff.issued")]
     HandoffIssued,
     #[serde(rename = "handoff.issue_refused")]
@@ -52,6 +54,7 @@ impl EventKind {
             Self::SitePaired => "site.paired",
             Self::SitePairingRefused => "site.pairing_refused",
             Self::MemberChanged => "member.changed",
+            Self::MemberRefused => "member.refused",
             Self::HandoffIssued => "handoff.issued",
             Self::HandoffIssueRefused => "handoff.issue_refused",
             Self::HandoffRedeemed => "handoff.redeemed",
@@ -74,6 +77,16 @@ pub enum Actor {
     Site,
     /// Someone at the command line.
     Operator,
+}
+
+impl Actor {
+    /// The API key, if it was one.
+    pub const fn client(self) -> Option<ClientId> {
+        match self {
+            Self::Client(id) => Some(id),
+            Self::Site | Self::Operator => None,
+        }
+    }
 }
 
 /// What is known of an event before its outcome is: who asked, by which request, from where.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::event::EventKind;
 use crate::id::{ClientId, HandoffId, RequestId, Subject};
+use crate::limit::Limited;
 use crate::member::Member;
 
 /// For how long the attempt that redeemed a token gets the same answer again: long enough for a double click, a
@@ -89,6 +90,8 @@ pub enum Issuance {
     MemberNotFound,
     /// The membership is not in force; nothing was written but the event.
     MembershipInactive,
+    /// Asked for too often.
+    Limited(Limited),
 }
 
 /// What the redeeming step is given.
@@ -195,6 +198,8 @@ pub enum Redemption {
     Repeated(Box<Redeemed>),
     /// Not redeemed, and nothing spent.
     Refused(Refusal),
+    /// It would let nobody in, and was tried too often to be looked at further. Nothing spent.
+    Limited(Limited),
 }
 
 /// What WordPress did with a redeemed handoff.

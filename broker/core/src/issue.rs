@@ -9,6 +9,7 @@ use crate::clock::{NoRandomness, Rng, Timestamp};
 use crate::event::Context;
 use crate::handoff::{Details, Issuance, NewHandoff};
 use crate::id::{HandoffId, SiteId, Subject};
+use crate::limit::Limited;
 use crate::store::{Handoffs, StoreError};
 
 /// What the panel asks for, checked by its caller.
@@ -49,6 +50,9 @@ pub enum IssueError {
     /// The membership is not in force.
     #[error("the membership is not in force")]
     MembershipInactive,
+    /// Asked for too often.
+    #[error("asked for too often: {}", .0.bucket.as_str())]
+    Limited(Limited),
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -94,5 +98,6 @@ pub async fn issue(
         Issuance::SiteNotFound => Err(IssueError::SiteNotFound),
         Issuance::MemberNotFound => Err(IssueError::MemberNotFound),
         Issuance::MembershipInactive => Err(IssueError::MembershipInactive),
+        Issuance::Limited(limited) => Err(IssueError::Limited(limited)),
     }
 }

@@ -10,6 +10,7 @@ pub mod event;
 pub mod handoff;
 pub mod id;
 pub mod issue;
+pub mod limit;
 pub mod member;
 pub mod pairing;
 pub mod redeem;

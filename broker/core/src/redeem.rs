@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::event::Context;
 use crate::handoff::{ATTEMPT_WINDOW, Presented, Redeemed, Redemption, Refusal};
 use crate::id::{Attempt, HandoffId, SiteId};
+use crate::limit::Limited;
 use crate::store::{Handoffs, StoreError};
 
 /// What the site shows. No `Debug`: it carries a token.
@@ -35,6 +36,9 @@ pub enum RedeemError {
     /// The store's decision.
     #[error("refused: {}", .0.cause())]
     Refused(Refusal),
+    /// It would let nobody in, and was tried too often.
+    #[error("tried too often: {}", .0.bucket.as_str())]
+    Limited(Limited),
     /// The store did not answer; whether the token is spent is unknown, and repeating the same attempt is safe.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -73,5 +77,6 @@ pub async fn redeem(
         Redemption::Redeemed(redeemed) => Ok(Allowed { redeemed, repeat: false }),
         Redemption::Repeated(redeemed) => Ok(Allowed { redeemed, repeat: true }),
         Redemption::Refused(refusal) => Err(RedeemError::Refused(refusal)),
+        Redemption::Limited(limited) => Err(RedeemError::Limited(limited)),
     }
 }

@@ -65,6 +65,8 @@ table! {
     PayloadTooLarge "payload_too_large" 413 "The request is too large.";
     UnsupportedMediaType "unsupported_media_type" 415 "The body must be application/json.";
     ValidationFailed "validation_failed" 422 "Something in the request is not as it must be; see errors.";
+    RateLimited "rate_limited" 429 "Asked for too often; wait as long as Retry-After says." page Temporary
+        causes ["limit_api_key", "limit_member", "limit_token", "limit_address"];
     Internal "internal" 500 "Gatepass failed; the request id leads to the reason in its log." page Temporary;
     StoreUnavailable "store_unavailable" 503 "The store does not answer; try again." page Temporary
         causes ["store_unavailable"];
@@ -155,6 +157,13 @@ mod tests {
             assert!(code.causes().contains(&refusal.cause()), "{refusal:?} → {code:?}");
             assert!(code.page().is_some(), "{refusal:?} is met in a browser");
         }
+    }
+
+    #[test]
+    fn every_full_bucket_is_a_rate_limit() {
+        let causes: Vec<_> =
+            gatepass_core::limit::Bucket::ALL.into_iter().map(gatepass_core::limit::Bucket::cause).collect();
+        assert_eq!(Code::RateLimited.causes(), causes);
     }
 
     #[test]

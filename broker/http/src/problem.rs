@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use gatepass_core::clock::NoRandomness;
+use gatepass_core::limit::Limited;
 use gatepass_core::validate::{FieldError, FieldErrors};
 use gatepass_core::{RequestId, StoreError};
 use serde::Serialize;
@@ -17,13 +18,17 @@ pub struct Problem {
     code: Code,
     detail: Option<String>,
     errors: FieldErrors,
+    /// Seconds.
+    retry_after: Option<u64>,
     extensions: Map<String, Value>,
 }
 
 impl Problem {
     /// A problem that its code tells whole.
     pub fn new(code: Code) -> Self {
-        Self { code, detail: None, errors: Vec::new(), extensions: Map::new() }
+        // Whatever does not answer may be back in a moment.
+        let retry_after = (code.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(2);
+        Self { code, detail: None, errors: Vec::new(), retry_after, extensions: Map::new() }
     }
 
     /// What is particular about it, and what to do.
@@ -59,14 +64,11 @@ impl Problem {
     pub fn response(&self, request_id: Option<&RequestId>) -> HttpResponse {
         let mut response = HttpResponse::build(self.code.status());
         response.insert_header((CACHE_CONTROL, "no-store"));
-        match self.code.status() {
-            StatusCode::UNAUTHORIZED => {
-                response.insert_header((WWW_AUTHENTICATE, "Bearer"));
-            }
-            StatusCode::SERVICE_UNAVAILABLE => {
-                response.insert_header((RETRY_AFTER, "2"));
-            }
-            _ => {}
+        if self.code.status() == StatusCode::UNAUTHORIZED {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((RETRY_AFTER, seconds));
         }
         response.content_type("application/problem+json").body(self.to_json(request_id))
     }
@@ -134,6 +136,14 @@ impl From<StoreError> for Problem {
                 Self::new(Code::Internal)
             }
         }
+    }
+}
+
+impl From<Limited> for Problem {
+    fn from(Limited { bucket, retry_after }: Limited) -> Self {
+        let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+        let retry_after = u64::try_from(seconds).ok();
+        Self { retry_after, ..Self::new(Code::RateLimited).with("bucket", bucket.as_str()) }
     }
 }
 

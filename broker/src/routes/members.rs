@@ -69,6 +69,7 @@ pub(super) async fn put(
         MemberPut::Created(member) => Ok(answer(StatusCode::CREATED, member, now)),
         MemberPut::Updated(member) | MemberPut::Unchanged(member) => Ok(answer(StatusCode::OK, member, now)),
         MemberPut::SiteNotFound => Err(Problem::new(Code::SiteNotFound)),
+        MemberPut::Limited(limited) => Err(limited.into()),
         MemberPut::RevisionMismatch { current } => {
             Err(Problem::new(Code::RevisionMismatch).with("revision", current))
         }

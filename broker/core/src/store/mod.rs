@@ -20,6 +20,7 @@ use crate::clock::Timestamp;
 use crate::event::{Context, Event, EventKind};
 use crate::handoff::{Handoff, Issuance, NewHandoff, Outcome, Presented, Redemption, Revocation};
 use crate::id::{ClientId, HandoffId, SiteId, Subject, Tenant};
+use crate::limit::Limited;
 use crate::member::{Member, Wanted};
 use crate::pairing::{Pairing, PairingCode, Proven};
 use crate::site::{Policy, Site};
@@ -34,7 +35,7 @@ pub enum StoreError {
     /// It answers, but with something that Gatepass did not write.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
-    /// It was written by a newer Gatepass.
+    /// It was written by a newer Gatepass; nothing was changed.
     #[error("the store has schema {found}, this program knows up to {known}: run the newer gatepass")]
     NewerSchema {
         /// What it has.
@@ -120,7 +121,8 @@ pub trait Clients: Send + Sync {
 /// Members.
 #[async_trait]
 pub trait Members: Send + Sync {
-    /// Puts the whole wanted state. Putting the same again changes nothing.
+    /// Puts the whole wanted state, unless the API key of `context` has asked too often. Putting the same again
+    /// changes nothing.
     async fn put_member(
         &self,
         site: SiteId,
@@ -154,6 +156,8 @@ pub enum MemberPut {
     Unchanged(Member),
     /// There is no such site (any more).
     SiteNotFound,
+    /// Asked for too often; not changed.
+    Limited(Limited),
     /// Not changed: the member's revision is another one (`0`: there is no such member).
     RevisionMismatch {
         /// The one it has.
@@ -164,11 +168,14 @@ pub enum MemberPut {
 /// Handoffs.
 #[async_trait]
 pub trait Handoffs: Send + Sync {
-    /// Writes the record of issuing and its event, if the member may come in at `handoff.issued_at`.
+    /// Writes the record of issuing and its event, if neither the member nor the API key of `context` has asked too
+    /// often and the member may come in at `handoff.issued_at`.
     async fn issue(&self, site: SiteId, handoff: &NewHandoff, context: &Context) -> Result<Issuance>;
     /// The one atomic step. Decided in this order: no record · another token · another primary than at issue ·
     /// spent by the same attempt (revocation and membership looked at again, then the same answer) · spent ·
-    /// revoked · expired · membership · binding · redeemed. Only the last one spends; each writes its event.
+    /// revoked · expired · membership · binding · redeemed. Only the last one spends; each writes its event. What
+    /// would let nobody in, or again, is counted for the token and for the address in `context`; once that was too
+    /// often, this is the answer instead, and the trail is told of it once a minute.
     async fn redeem(
         &self,
         site: SiteId,

@@ -65,6 +65,18 @@ suite! {
         an_outcome_needs_a_redemption,
         a_record_can_be_read_for_an_hour_after_expiry,
     }
+    limits {
+        a_member_is_asked_for_only_so_often,
+        an_api_key_asks_only_so_often_on_each_site,
+        fruitless_tries_of_a_token_are_limited,
+        fruitless_tries_from_an_address_are_limited_on_each_site,
+        a_good_token_logs_in_however_full_the_buckets_are,
+        repeats_of_an_attempt_are_limited,
+        what_is_refused_for_one_bucket_does_not_count_in_another,
+        the_trail_is_told_of_a_full_bucket_once_a_minute,
+        all_processes_count_together,
+        nothing_is_counted_for_a_site_that_is_not_there,
+    }
     members {
         putting_the_same_again_changes_nothing,
         a_revision_grows_with_every_change_of_the_site,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use gatepass_core::clock::{Rng, System, random_bytes};
 use gatepass_core::event::{Actor, Context, Event};
 use gatepass_core::handoff::{Details, Issuance, NewHandoff, Presented, Redemption, Refusal};
+use gatepass_core::limit::{Limited, Limits};
 use gatepass_core::member::{Consent, Membership, Status, Wanted};
 use gatepass_core::site::{Policy, Site};
 use gatepass_core::store::{SiteCreation, redis::Redis, sqlite::Sqlite};
@@ -50,6 +51,17 @@ impl Stage {
         let store = Arc::new(Redis::connect(&url).await.unwrap());
         let other = Arc::new(Redis::connect(&url).await.unwrap());
         Self { store, other, backend: Backend::Redis(server) }
+    }
+
+    /// Another handle on the store, with limits.
+    pub async fn limited(&self, limits: Limits) -> Arc<dyn Store> {
+        match &self.backend {
+            Backend::Sqlite { folder } => {
+                let store = Sqlite::open(&folder.path().join("gatepass.db"), &System).unwrap();
+                Arc::new(store.limited(limits))
+            }
+            Backend::Redis(server) => Arc::new(Redis::connect(&server.url()).await.unwrap().limited(limits)),
+        }
     }
 
     /// Makes the store what it is after a failover: all data there, but another primary.
@@ -128,6 +140,7 @@ pub enum Came {
     Redeemed,
     Repeated,
     Refused(Refusal),
+    Limited(Limited),
 }
 
 pub fn came(redemption: Redemption) -> Came {
@@ -135,6 +148,7 @@ pub fn came(redemption: Redemption) -> Came {
         Redemption::Redeemed(_) => Came::Redeemed,
         Redemption::Repeated(_) => Came::Repeated,
         Redemption::Refused(refusal) => Came::Refused(refusal),
+        Redemption::Limited(limited) => Came::Limited(limited),
     }
 }
 

@@ -4,7 +4,7 @@ use ::redis::AsyncCommands;
 use async_trait::async_trait;
 use gatepass_keys::KeyId;
 
-use super::{Redis, from_json, keys, members, parsed, required, to_json};
+use super::{Redis, from_json, keys, limited, members, parsed, required, to_json};
 use crate::clock::Timestamp;
 use crate::event::Context;
 use crate::handoff::{
@@ -12,6 +12,7 @@ use crate::handoff::{
     Redemption, Refusal, Revocation,
 };
 use crate::id::{HandoffId, SiteId};
+use crate::limit::{Bucket, address_name};
 use crate::store::{Handoffs, OutcomeReport, Result, corrupt};
 
 /// What a handoff's hash answers, in the order of [`FIELDS`].
@@ -54,8 +55,14 @@ impl Handoffs for Redis {
             .arg(handoff.redeemable_until().millis())
             .arg(handoff.binding.as_deref().unwrap_or_default())
             .arg(to_json(&handoff.details)?);
-        match self.run::<String>(&call).await?.as_str() {
+        let client = context.actor.client().map(|id| id.to_string());
+        Self::count(&mut call, site, Bucket::Member, Some(handoff.subject.as_str()), self.limits.member);
+        Self::count(&mut call, site, Bucket::ApiKey, client.as_deref(), self.limits.api_key);
+        let answer: Vec<String> = self.run(&call).await?;
+        let at = |index: usize| answer.get(index).map(String::as_str);
+        match required(at(0), "answer")? {
             "issued" => Ok(Issuance::Issued),
+            "limited" => limited(at(1), at(2)).map(Issuance::Limited),
             "site_not_found" => Ok(Issuance::SiteNotFound),
             "member_not_found" => Ok(Issuance::MemberNotFound),
             "membership_inactive" => Ok(Issuance::MembershipInactive),
@@ -81,6 +88,9 @@ impl Handoffs for Redis {
             .arg(&presented.attempt_hash)
             .arg(presented.binding.as_deref().unwrap_or_default())
             .arg(ATTEMPT_WINDOW.as_millis().to_string());
+        let address = context.client_ip.map(address_name);
+        Self::count(&mut call, site, Bucket::Token, Some(&presented.id.to_string()), self.limits.token);
+        Self::count(&mut call, site, Bucket::Address, address.as_deref(), self.limits.address);
         let answer: Vec<Option<String>> = self.run(&call).await?;
         let at = |index: usize| answer.get(index).and_then(Option::as_deref);
         let what = required(at(0), "answer")?;
@@ -88,6 +98,9 @@ impl Handoffs for Redis {
             let cause = required(at(1), "cause")?;
             let refusal = Refusal::from_cause(cause).ok_or_else(|| corrupt(format!("cause {cause}")))?;
             return Ok(Redemption::Refused(refusal));
+        }
+        if what == "limited" {
+            return limited(at(1), at(2)).map(Redemption::Limited);
         }
         let redeemed = Box::new(Redeemed {
             id: presented.id,

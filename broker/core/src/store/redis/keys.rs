@@ -12,11 +12,13 @@
 //! | `gp:{site}:members` | sorted set | subjects by revision |
 //! | `gp:{site}:m:SUBJECT` | hash | doc, `allowed_until`, revision, `updated_at`, `not_before` |
 //! | `gp:{site}:h:HANDOFF` | hash | the record of one handoff; expires |
+//! | `gp:{site}:l:BUCKET:NAME` | hash | `empty_at`, `told_at` of a bucket of limits; expires |
 //! | `gp:{tenant:T}:origins` | hash | origin → site id |
 //! | `gp:{tenant:T}:sites` | sorted set | site ids |
 //! | `gp:clients` | hash | hash of the API key → client |
 
 use crate::id::{HandoffId, SiteId, Subject, Tenant};
+use crate::limit::Bucket;
 
 pub(super) const CLIENTS: &str = "gp:clients";
 
@@ -50,6 +52,9 @@ pub(super) fn member(site: SiteId, subject: &Subject) -> String {
 }
 pub(super) fn handoff(site: SiteId, id: HandoffId) -> String {
     of_site(site, &format!("h:{id}"))
+}
+pub(super) fn bucket(site: SiteId, bucket: Bucket, name: &str) -> String {
+    of_site(site, &format!("l:{}:{name}", bucket.as_str()))
 }
 pub(super) fn everything_of(site: SiteId) -> String {
     of_site(site, "*")

@@ -3,10 +3,11 @@
 use ::redis::AsyncCommands;
 use async_trait::async_trait;
 
-use super::{Redis, from_json, keys, parsed, required, to_json};
+use super::{Redis, from_json, keys, limited, parsed, required, to_json};
 use crate::clock::Timestamp;
 use crate::event::Context;
 use crate::id::{SiteId, Subject};
+use crate::limit::Bucket;
 use crate::member::{Member, Wanted};
 use crate::store::{MemberPut, Members, Result, corrupt};
 
@@ -44,9 +45,14 @@ impl Members for Redis {
             .arg(&doc)
             .arg(wanted.membership.allowed_until().map_or(0, Timestamp::millis))
             .arg(if_match.map(|revision| revision.to_string()).unwrap_or_default());
+        let client = context.actor.client().map(|id| id.to_string());
+        Self::count(&mut call, site, Bucket::ApiKey, client.as_deref(), self.limits.api_key);
         let (what, revision, updated_at): (String, String, Option<String>) = self.run(&call).await?;
         if what == "site_not_found" {
             return Ok(MemberPut::SiteNotFound);
+        }
+        if what == "limited" {
+            return limited(Some(&revision), updated_at.as_deref()).map(MemberPut::Limited);
         }
         if what == "mismatch" {
             return Ok(MemberPut::RevisionMismatch { current: parsed(&revision)? });

@@ -18,12 +18,14 @@ use super::{Result, Store, StoreError, from_json, parsed, to_json};
 use crate::clock::Timestamp;
 use crate::event::Context;
 use crate::id::SiteId;
+use crate::limit::{Bucket, Limited, Limits, Rate};
 
 /// A store on Redis.
 #[derive(Clone)]
 pub struct Redis {
     link: Link,
     scripts: std::sync::Arc<Scripts>,
+    limits: Limits,
 }
 
 /// Every script by its name: those of a site with the common part in front, those of a tenant as they are.
@@ -52,14 +54,22 @@ scripts! {
 }
 
 impl Redis {
-    /// Connects to `redis://[user:password@]host[:port][/db]`, or by Sentinel to
+    /// Connects, without limits, to `redis://[user:password@]host[:port][/db]`, or by Sentinel to
     /// `redis+sentinel://[user:password@]host[:port][,host[:port]…]/NAME`, and looks at how it is set.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] with what to look at, when the URL is no good, nothing answers there, or what
     /// answers must not be used.
     pub async fn connect(url: &str) -> Result<Self> {
-        Ok(Self { link: Link::open(url).await?, scripts: std::sync::Arc::new(Scripts::new()) })
+        let link = Link::open(url).await?;
+        Ok(Self { link, scripts: std::sync::Arc::new(Scripts::new()), limits: Limits::NONE })
+    }
+
+    /// The same store, with these limits.
+    #[must_use]
+    pub fn limited(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// Starts the call of a site's script with what every script is given.
@@ -76,6 +86,13 @@ impl Redis {
             .arg(now.millis())
             .arg(to_json(context)?);
         Ok(call)
+    }
+
+    /// Names a bucket to a script; without a name nothing is counted.
+    fn count(call: &mut ScriptInvocation<'_>, site: SiteId, bucket: Bucket, name: Option<&str>, rate: Rate) {
+        let interval = name.and_then(|_| rate.interval_micros());
+        call.key(keys::bucket(site, bucket, name.unwrap_or_default()))
+            .arg(interval.map(|micros| micros.to_string()).unwrap_or_default());
     }
 
     async fn run<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T> {
@@ -119,4 +136,12 @@ impl From<RedisError> for StoreError {
 /// A required field of a hash or an answer.
 fn required<T>(value: Option<T>, name: &str) -> Result<T> {
     value.ok_or_else(|| super::corrupt(format!("no {name}")))
+}
+
+/// What the Lua function `limited` answered behind the word: the cause, and for how long (milliseconds).
+fn limited(cause: Option<&str>, wait: Option<&str>) -> Result<Limited> {
+    let cause = required(cause, "cause")?;
+    let bucket = Bucket::from_cause(cause).ok_or_else(|| super::corrupt(format!("cause {cause}")))?;
+    let retry_after = std::time::Duration::from_millis(parsed(required(wait, "wait")?)?);
+    Ok(Limited { bucket, retry_after })
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use gatepass_keys::KeyId;
 use rusqlite::{Connection, Transaction, params};
 
-use super::{Emitter, Sqlite, from_json, members, one, parsed, primary, sites, time, to_json};
+use super::{Emitter, Sqlite, from_json, limits, members, one, parsed, primary, sites, time, to_json};
 use crate::clock::Timestamp;
 use crate::event::{Context, EventKind};
 use crate::handoff::{
@@ -12,6 +12,7 @@ use crate::handoff::{
     Redemption, Refusal, Revocation,
 };
 use crate::id::{HandoffId, SiteId};
+use crate::limit::{Bucket, address_name};
 use crate::store::{Handoffs, OutcomeReport, Result, corrupt};
 
 fn handoff(connection: &Connection, site: SiteId, id: HandoffId) -> Result<Option<Handoff>> {
@@ -135,7 +136,7 @@ fn decide(
 #[async_trait]
 impl Handoffs for Sqlite {
     async fn issue(&self, site: SiteId, handoff: &NewHandoff, context: &Context) -> Result<Issuance> {
-        let (handoff, context) = (handoff.clone(), context.clone());
+        let (handoff, context, rates) = (handoff.clone(), context.clone(), self.limits);
         self.write(move |transaction| {
             let now = handoff.issued_at;
             if !sites::exists(transaction, site)? {
@@ -143,6 +144,16 @@ impl Handoffs for Sqlite {
             }
             let emitter = Emitter { transaction, site, now, context: &context };
             let emit = |kind, cause| emitter.emit(kind, cause, Some(&handoff.subject), Some(handoff.id));
+            let client = context.actor.client().map(|id| id.to_string());
+            let counted = [
+                (Bucket::Member, Some(handoff.subject.as_str()), rates.member),
+                (Bucket::ApiKey, client.as_deref(), rates.api_key),
+            ];
+            if let Some(full) = limits::add_to(transaction, site, &counted, now)? {
+                let kind = EventKind::HandoffIssueRefused;
+                emitter.limited(&full, kind, &handoff.subject, Some(handoff.id))?;
+                return Ok(Issuance::Limited(full.0));
+            }
             match allowed_until(transaction, site, handoff.subject.as_str())? {
                 None => {
                     emit(EventKind::HandoffIssueRefused, "member_not_found")?;
@@ -185,8 +196,11 @@ impl Handoffs for Sqlite {
         now: Timestamp,
         context: &Context,
     ) -> Result<Redemption> {
-        let (presented, context) = (presented.clone(), context.clone());
+        let (presented, context, rates) = (presented.clone(), context.clone(), self.limits);
         self.write(move |transaction| {
+            if !sites::exists(transaction, site)? {
+                return Ok(Redemption::Refused(Refusal::NoRecord));
+            }
             let emitter = Emitter { transaction, site, now, context: &context };
             let emit = |kind, cause| emitter.emit(kind, cause, Some(&presented.subject), Some(presented.id));
             let redeemed = |record: &Record| {
@@ -198,7 +212,21 @@ impl Handoffs for Sqlite {
                     details: from_json(&record.details)?,
                 }))
             };
-            match decide(transaction, site, &presented, now)? {
+            let decision = decide(transaction, site, &presented, now)?;
+            let (id, address) = (presented.id.to_string(), context.client_ip.map(address_name));
+            let of_token = (Bucket::Token, Some(id.as_str()), rates.token);
+            let of_address = (Bucket::Address, address.as_deref(), rates.address);
+            let counted: &[_] = match decision {
+                Decision::Refuse(_) => &[of_token, of_address],
+                Decision::Repeat(_) => &[of_token],
+                Decision::Spend(_) => &[],
+            };
+            if let Some(full) = limits::add_to(transaction, site, counted, now)? {
+                let kind = EventKind::HandoffRefused;
+                emitter.limited(&full, kind, &presented.subject, Some(presented.id))?;
+                return Ok(Redemption::Limited(full.0));
+            }
+            match decision {
                 Decision::Refuse(refusal) => {
                     emit(EventKind::HandoffRefused, refusal.cause())?;
                     Ok(Redemption::Refused(refusal))
@@ -303,6 +331,7 @@ impl Handoffs for Sqlite {
             now.millis() - i64::try_from(RECORD_RETENTION.as_millis()).unwrap_or(i64::MAX),
         );
         self.write(move |transaction| {
+            limits::sweep(transaction, now)?;
             let removed =
                 transaction.execute("DELETE FROM handoffs WHERE expires_at <= ?", [before.millis()])?;
             Ok(u64::try_from(removed).unwrap_or(u64::MAX))

@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
 
-use super::{Emitter, Sqlite, from_json, number, one, sites, to_json};
+use super::{Emitter, Sqlite, from_json, limits, number, one, sites, to_json};
 use crate::clock::Timestamp;
 use crate::event::{Context, EventKind};
 use crate::id::{SiteId, Subject};
+use crate::limit::Bucket;
 use crate::member::{Member, Wanted};
 use crate::store::{MemberPut, Members, Result};
 
@@ -34,9 +35,17 @@ impl Members for Sqlite {
         context: &Context,
     ) -> Result<MemberPut> {
         let (subject, wanted, context) = (subject.clone(), wanted.clone(), context.clone());
+        let rate = self.limits.api_key;
         self.write(move |transaction| {
             if !sites::exists(transaction, site)? {
                 return Ok(MemberPut::SiteNotFound);
+            }
+            let emitter = Emitter { transaction, site, now, context: &context };
+            let client = context.actor.client().map(|id| id.to_string());
+            let counted = [(Bucket::ApiKey, client.as_deref(), rate)];
+            if let Some(full) = limits::add_to(transaction, site, &counted, now)? {
+                emitter.limited(&full, EventKind::MemberRefused, &subject, None)?;
+                return Ok(MemberPut::Limited(full.0));
             }
             let before = member(transaction, site, &subject)?;
             let current = before.as_ref().map_or(0, |member| member.revision);
@@ -65,12 +74,7 @@ impl Members for Sqlite {
                     revision,
                     now.millis(),
                 ])?;
-            Emitter { transaction, site, now, context: &context }.emit(
-                EventKind::MemberChanged,
-                "",
-                Some(&subject),
-                None,
-            )?;
+            emitter.emit(EventKind::MemberChanged, "", Some(&subject), None)?;
             let member = Member { subject, revision: number(revision)?, updated_at: now, wanted };
             Ok(if is_new { MemberPut::Created(member) } else { MemberPut::Updated(member) })
         })

@@ -5,6 +5,7 @@
 mod clients;
 mod events;
 mod handoffs;
+mod limits;
 mod members;
 mod sites;
 
@@ -26,9 +27,10 @@ use super::{Result, Store, StoreError, from_json, parsed, to_json};
 use crate::clock::{Rng, Timestamp, random_bytes};
 use crate::event::{Context, EventKind};
 use crate::id::{HandoffId, SiteId, Subject};
+use crate::limit::Limits;
 
-/// The schema this program knows.
-const SCHEMA: i64 = 1;
+/// What makes each schema out of the one before, the first out of nothing.
+const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 /// How long to wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -39,10 +41,11 @@ pub struct Sqlite {
     reader: Arc<Mutex<Connection>>,
     writer: Arc<Mutex<Connection>>,
     path: PathBuf,
+    limits: Limits,
 }
 
 impl Sqlite {
-    /// Opens the file at `path`, making it when it is not there.
+    /// Opens the file at `path`, without limits, making it when it is not there.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the file cannot be opened or written, [`StoreError::NewerSchema`] when a
@@ -71,7 +74,14 @@ impl Sqlite {
         let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(named)?;
         reader.busy_timeout(BUSY_TIMEOUT).map_err(named)?;
         let (reader, writer) = (Arc::new(Mutex::new(reader)), Arc::new(Mutex::new(writer)));
-        Ok(Self { reader, writer, path: path.to_owned() })
+        Ok(Self { reader, writer, path: path.to_owned(), limits: Limits::NONE })
+    }
+
+    /// The same store, with these limits.
+    #[must_use]
+    pub fn limited(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// Runs `work` on a connection, away from the asynchronous threads. Whoever has waited for its turn as long as
@@ -154,13 +164,13 @@ fn prepare(connection: &mut Connection, file: &str, rng: &dyn Rng) -> std::resul
     connection.pragma_update(None, "foreign_keys", "ON")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    match found {
-        SCHEMA => {}
-        0 => {
-            transaction.execute_batch(include_str!("schema.sql"))?;
-            transaction.pragma_update(None, "user_version", SCHEMA)?;
-        }
-        found => return Err(PrepareError::Store(StoreError::NewerSchema { found, known: SCHEMA })),
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let Some(missing) = usize::try_from(found).ok().and_then(|found| MIGRATIONS.get(found..)) else {
+        return Err(PrepareError::Store(StoreError::NewerSchema { found, known }));
+    };
+    if !missing.is_empty() {
+        missing.iter().try_for_each(|migration| transaction.execute_batch(migration))?;
+        transaction.pragma_update(None, "user_version", known)?;
     }
     let known: Option<String> = transaction
         .query_row("SELECT value FROM meta WHERE name = 'file'", [], |row| row.get(0))

@@ -1,7 +1,10 @@
 local member, index = KEYS[4], KEYS[5]
 local subject, doc, allowed_until, if_match = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local buckets = { bucket('limit_api_key', KEYS[6], ARGV[7]) }
 
 if not SITE_IS_THERE then return { 'site_not_found', '', '' } end
+local full, wait = add_to(buckets)
+if full then return limited(full, wait, 'member.refused', subject, '') end
 local before = redis.call('HMGET', member, 'doc', 'revision', 'updated_at')
 local current = before[2] or '0'
 if if_match ~= '' and if_match ~= current then return { 'mismatch', current, '' } end

@@ -1,4 +1,5 @@
--- Schema 1. Times are milliseconds since 1970. What is only carried, never decided on, is JSON.
+-- Schema 1. Times are milliseconds since 1970. What is only carried, never decided on, is JSON. A released file never
+-- changes; what comes later stands in the next one.
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sites (

@@ -1,0 +1,212 @@
+//! Limits: how often a thing may be asked for. They are counted in the store step that happens anyway, so every
+//! process counts together and counting costs no round trip of its own.
+//!
+//! A limit must never become a weapon. So each bucket belongs to whoever fills it: a member's logins are counted for
+//! that member, a panel's calls for its API key. And of redemptions only those are counted, and only those refused,
+//! that let nobody in anyway: whoever comes with a good token is let in however full the bucket of the address is
+//! that they share with an attacker.
+//!
+//! The buckets leak evenly: a limit of 30 a minute takes 30 at once, then one every two seconds. This is the
+//! generic cell rate algorithm (ITU-T I.371 annex A), whose whole state is one time.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+/// What a bucket's size is measured over, in milliseconds.
+const MINUTE_MILLIS: i64 = 60_000;
+
+/// How often a thing may be asked for in a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate(u32);
+
+impl Rate {
+    /// No limit.
+    pub const NONE: Self = Self(0);
+
+    /// So often in a minute, all of it at once if need be; `0` is no limit.
+    pub const fn per_minute(times: u32) -> Self {
+        Self(times)
+    }
+
+    /// The time that one takes, in microseconds; `None` without a limit.
+    pub(crate) fn interval_micros(self) -> Option<i64> {
+        (self.0 != 0).then(|| (MINUTE_MILLIS * 1000 / i64::from(self.0)).max(1))
+    }
+}
+
+/// The limits of each kind of bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Members put and handoffs asked for, by one API key on one site.
+    pub api_key: Rate,
+    /// Handoffs asked for, for one member.
+    pub member: Rate,
+    /// Redemptions of one token that let nobody in, and repeats of the one that did.
+    pub token: Rate,
+    /// Redemptions that let nobody in, from one address on one site.
+    pub address: Rate,
+}
+
+impl Limits {
+    /// Nothing is limited.
+    pub const NONE: Self =
+        Self { api_key: Rate::NONE, member: Rate::NONE, token: Rate::NONE, address: Rate::NONE };
+}
+
+impl Default for Limits {
+    /// Far above what honest use comes to: a panel that puts a member every millisecond, a customer who clicks every
+    /// two seconds, an office in which two people a second meet a refusal.
+    fn default() -> Self {
+        Self {
+            api_key: Rate::per_minute(60_000),
+            member: Rate::per_minute(30),
+            token: Rate::per_minute(20),
+            address: Rate::per_minute(120),
+        }
+    }
+}
+
+/// What is counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bucket {
+    /// One API key on one site.
+    ApiKey,
+    /// One member.
+    Member,
+    /// One token.
+    Token,
+    /// One address on one site.
+    Address,
+}
+
+impl Bucket {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::ApiKey, Self::Member, Self::Token, Self::Address];
+
+    /// As it is told to whoever filled it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiKey => "api_key",
+            Self::Member => "member",
+            Self::Token => "token",
+            Self::Address => "address",
+        }
+    }
+
+    /// As the trail names it as the cause of a refusal.
+    pub const fn cause(self) -> &'static str {
+        match self {
+            Self::ApiKey => "limit_api_key",
+            Self::Member => "limit_member",
+            Self::Token => "limit_token",
+            Self::Address => "limit_address",
+        }
+    }
+
+    pub(crate) fn from_cause(cause: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|bucket| bucket.cause() == cause)
+    }
+}
+
+/// Refused, because a bucket is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limited {
+    /// Which.
+    pub bucket: Bucket,
+    /// When it will take one more.
+    pub retry_after: Duration,
+}
+
+/// Adds one to a bucket: the time at which it will be empty, in microseconds since 1970, before and after. If it is
+/// full, for how long, in milliseconds.
+pub(crate) fn add(empty_at: Option<i64>, interval_micros: i64, now: Timestamp) -> Result<i64, Duration> {
+    let (now, minute) = (now.millis() * 1000, MINUTE_MILLIS * 1000);
+    // Never more than full: a clock that was put back must not shut anybody out for as long.
+    let next = empty_at.unwrap_or(now).clamp(now, now + minute) + interval_micros;
+    match u64::try_from(next - now - minute) {
+        Err(_) | Ok(0) => Ok(next),
+        Ok(over) => Err(Duration::from_millis(over.div_ceil(1000))),
+    }
+}
+
+/// Whether it is time to tell the trail again that a bucket is full: once a minute is enough.
+pub(crate) fn is_worth_telling(told_at: Option<Timestamp>, now: Timestamp) -> bool {
+    told_at.is_none_or(|told| (now.millis() - told.millis()).unsigned_abs() >= MINUTE_MILLIS.unsigned_abs())
+}
+
+/// The name under which an address is counted: of IPv6 the network, since whoever has one address there has 2^64
+/// (RFC 6177).
+pub(crate) fn address_name(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => Ipv6Addr::from(address.to_bits() & !u128::from(u64::MAX)).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
+
+    fn after(millis: u64) -> Timestamp {
+        NOW.plus(Duration::from_millis(millis))
+    }
+
+    /// How many of `asked` at once are taken.
+    fn taken(bucket: &mut Option<i64>, rate: Rate, asked: u32, now: Timestamp) -> u32 {
+        let interval = rate.interval_micros().unwrap();
+        let mut one = || add(*bucket, interval, now).map(|next| *bucket = Some(next)).is_ok();
+        (0..asked).map(|_| u32::from(one())).sum()
+    }
+
+    #[test]
+    fn a_bucket_takes_a_minutes_worth_at_once_and_then_leaks_evenly() {
+        let (mut bucket, rate) = (None, Rate::per_minute(30));
+        assert_eq!(taken(&mut bucket, rate, 100, NOW), 30);
+        assert_eq!(add(bucket, 2_000_000, NOW), Err(Duration::from_secs(2)));
+        assert_eq!(taken(&mut bucket, rate, 10, after(1_999)), 0);
+        assert_eq!(taken(&mut bucket, rate, 10, after(2_000)), 1);
+        assert_eq!(taken(&mut bucket, rate, 10, after(10_000)), 4);
+        assert_eq!(taken(&mut bucket, rate, 100, after(600_000)), 30);
+    }
+
+    #[test]
+    fn a_refused_one_counts_for_nothing() {
+        let (mut bucket, rate) = (None, Rate::per_minute(2));
+        assert_eq!(taken(&mut bucket, rate, 1000, NOW), 2);
+        assert_eq!(taken(&mut bucket, rate, 1, after(30_000)), 1);
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_shuts_nobody_out() {
+        let (mut bucket, rate) = (None, Rate::per_minute(30));
+        assert_eq!(taken(&mut bucket, rate, 100, after(3_600_000)), 30);
+        assert_eq!(add(bucket, 2_000_000, NOW), Err(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn any_rate_has_an_interval() {
+        assert_eq!(Rate::NONE.interval_micros(), None);
+        assert_eq!(Rate::per_minute(1).interval_micros(), Some(60_000_000));
+        assert_eq!(Rate::per_minute(u32::MAX).interval_micros(), Some(1));
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_address_and_a_mapped_ipv4_address_is_itself() {
+        let name = |text: &str| address_name(text.parse().unwrap());
+        assert_eq!(name("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(name("2001:db8:1:2:ffff::1"), "2001:db8:1:2::");
+        assert_eq!(name("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(name("192.0.2.2"), "192.0.2.2");
+    }
+
+    #[test]
+    fn every_bucket_has_a_cause_of_its_own() {
+        for bucket in Bucket::ALL {
+            assert_eq!(Bucket::from_cause(bucket.cause()), Some(bucket));
+        }
+    }
+}
