@@ -214,19 +214,6 @@ async fn while_another_process_holds_the_file_reads_are_answered_and_writers_wai
 }
 
 #[test]
-fn a_newer_schema_is_refused_and_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("gatepass.db");
-    drop(Sqlite::open(&path, &System).unwrap());
-    let connection = rusqlite::Connection::open(&path).unwrap();
-    connection.pragma_update(None, "user_version", 99).unwrap();
-    let error = Sqlite::open(&path, &System).unwrap_err();
-    assert!(matches!(error, StoreError::NewerSchema { found: 99, .. }), "{error}");
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-    assert_eq!(found, 99);
-}
-
-#[test]
 fn a_file_that_is_no_database_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gatepass.db");

@@ -112,3 +112,4 @@ suite! {
 
 mod faults;
 mod model;
+mod upgrade;

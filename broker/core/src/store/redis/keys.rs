@@ -15,11 +15,13 @@
 //! | `gp:{site}:l:BUCKET:NAME` | hash | `empty_at`, `told_at` of a bucket of limits; expires |
 //! | `gp:{tenant:T}:origins` | hash | origin → site id |
 //! | `gp:{tenant:T}:sites` | sorted set | site ids |
+//! | `gp:schema` | string | the layout's number |
 //! | `gp:clients` | hash | hash of the API key → client |
 
 use crate::id::{HandoffId, SiteId, Subject, Tenant};
 use crate::limit::Bucket;
 
+pub(super) const SCHEMA: &str = "gp:schema";
 pub(super) const CLIENTS: &str = "gp:clients";
 
 fn of_site(site: SiteId, rest: &str) -> String {

@@ -20,6 +20,9 @@ use crate::event::Context;
 use crate::id::SiteId;
 use crate::limit::{Bucket, Limited, Limits, Rate};
 
+/// The layout of keys and values that this program knows. There is no older one yet.
+const SCHEMA: i64 = 1;
+
 /// A store on Redis.
 #[derive(Clone)]
 pub struct Redis {
@@ -61,7 +64,8 @@ impl Redis {
     /// [`StoreError::Unavailable`] with what to look at, when the URL is no good, nothing answers there, or what
     /// answers must not be used.
     pub async fn connect(url: &str) -> Result<Self> {
-        let link = Link::open(url).await?;
+        let mut link = Link::open(url).await?;
+        check_schema(&mut link).await?;
         Ok(Self { link, scripts: std::sync::Arc::new(Scripts::new()), limits: Limits::NONE })
     }
 
@@ -101,6 +105,16 @@ impl Redis {
 
     fn connection(&self) -> Link {
         self.link.clone()
+    }
+}
+
+/// Marks an empty Redis as one of this layout, and refuses one of a newer.
+async fn check_schema(link: &mut Link) -> Result<()> {
+    let found: Option<i64> =
+        ::redis::cmd("SET").arg(keys::SCHEMA).arg(SCHEMA).arg("NX").arg("GET").query_async(link).await?;
+    match found {
+        Some(found) if found > SCHEMA => Err(StoreError::NewerSchema { found, known: SCHEMA }),
+        _ => Ok(()),
     }
 }
 

@@ -1,0 +1,98 @@
+//! Stores that another release of Gatepass wrote: an older one's are brought up to date, a newer one's are refused;
+//! either way nothing is lost.
+
+use std::path::Path;
+
+use gatepass_core::clock::System;
+use gatepass_core::handoff::Issuance;
+use gatepass_core::limit::{Limits, Rate};
+use gatepass_core::store::{Clients, Events, Handoffs, Members, Sites};
+use gatepass_core::store::{redis::Redis, sqlite::Sqlite};
+use gatepass_core::{SiteId, StoreError};
+
+use crate::stage::{RedisServer, T0, Ticket, context};
+
+const SITE: &str = "site_agrag6hy5byvbdbav5e43yh4bu";
+
+fn schema_of(path: &Path) -> i64 {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+}
+
+/// A file of schema 1, with what the release that wrote it put in.
+fn old_file(folder: &Path) -> std::path::PathBuf {
+    let path = folder.join("gatepass.db");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch(include_str!("fixtures/schema-1.sql")).unwrap();
+    drop(connection);
+    assert_eq!(schema_of(&path), 1);
+    path
+}
+
+#[tokio::test]
+async fn an_older_schema_is_migrated_with_all_that_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = old_file(folder.path());
+    // The second opening finds it migrated already.
+    for _ in 0..2 {
+        let store = Sqlite::open(&path, &System).unwrap();
+        let site: SiteId = SITE.parse().unwrap();
+        let found = store.site(site).await.unwrap().unwrap();
+        assert_eq!(found.policy.renew_url.unwrap().as_str(), "https://panel.example.com/renew");
+        assert_eq!(store.clients().await.unwrap()[0].name, "old-panel");
+        let member = store.member(site, &"cust-active".parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!((member.revision, member.wanted.email.as_str()), (1, "active@example.com"));
+        let events = store.events(site, 0, 4).await.unwrap();
+        assert_eq!(events.len(), 4);
+        assert_eq!(events[3].kind, "member.changed");
+
+        // What came with the newer schema works on it.
+        let store = store.limited(Limits { member: Rate::per_minute(1), ..Limits::NONE });
+        let issue = async || {
+            let ticket = Ticket::for_subject(site, "cust-active", T0);
+            store.issue(site, &ticket.handoff, &context()).await.unwrap()
+        };
+        let first = issue().await;
+        assert!(matches!(first, Issuance::Issued | Issuance::Limited(_)), "{first:?}");
+        assert!(matches!(issue().await, Issuance::Limited(_)));
+    }
+    assert!(schema_of(&path) > 1);
+}
+
+#[test]
+fn a_migration_that_fails_leaves_the_file_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = old_file(folder.path());
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch("CREATE TABLE buckets (somebody TEXT)").unwrap();
+    let error = Sqlite::open(&path, &System).unwrap_err().to_string();
+    assert!(error.contains("gatepass.db") && error.contains("buckets"), "{error}");
+    assert_eq!(schema_of(&path), 1);
+    connection.execute_batch("DROP TABLE buckets").unwrap();
+    drop(Sqlite::open(&path, &System).unwrap());
+    assert!(schema_of(&path) > 1);
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gatepass.db");
+    drop(Sqlite::open(&path, &System).unwrap());
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    let error = Sqlite::open(&path, &System).unwrap_err();
+    assert!(matches!(error, StoreError::NewerSchema { found: 99, .. }), "{error}");
+    assert!(error.to_string().contains("newer gatepass"), "{error}");
+    assert_eq!(schema_of(&path), 99);
+}
+
+#[tokio::test]
+async fn a_redis_of_a_newer_layout_is_refused_and_left_alone() {
+    let server = RedisServer::start();
+    drop(Redis::connect(&server.url()).await.unwrap());
+    drop(Redis::connect(&server.url()).await.unwrap());
+    server.command(&["SET", "gp:schema", "99"]);
+    let error = Redis::connect(&server.url()).await.unwrap_err();
+    assert!(matches!(error, StoreError::NewerSchema { found: 99, .. }), "{error}");
+    assert_eq!(server.query::<i64>(&["GET", "gp:schema"]).unwrap(), 99);
+}
