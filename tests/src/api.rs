@@ -52,11 +52,22 @@ pub struct Member {
 pub struct Answer {
     /// The HTTP status.
     pub status: StatusCode,
+    /// Seconds to wait.
+    pub retry_after: Option<u64>,
     /// The body, `null` if there was none.
     pub body: Value,
 }
 
 impl Answer {
+    /// Reads it.
+    pub async fn read(response: reqwest::Response) -> Result<Self> {
+        let status = response.status();
+        let retry_after =
+            response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        let body = serde_json::from_str(&response.text().await?).unwrap_or_default();
+        Ok(Self { status, retry_after, body })
+    }
+
     /// The problem's `code`, empty if this is none.
     pub fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
@@ -106,9 +117,7 @@ impl PanelApi {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await?;
-        let status = response.status();
-        Ok(Answer { status, body: serde_json::from_str(&response.text().await?).unwrap_or_default() })
+        Answer::read(request.send().await?).await
     }
 
     /// A call below `/v1/sites/{site}`.

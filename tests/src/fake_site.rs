@@ -147,9 +147,7 @@ impl FakeSite {
         if let Some(proof) = proof {
             request = request.bearer_auth(proof);
         }
-        let response = request.send().await?;
-        let status = response.status();
-        Ok(Answer { status, body: serde_json::from_str(&response.text().await?).unwrap_or_default() })
+        Answer::read(request.send().await?).await
     }
 
     /// Pairs as the plugin does.

@@ -35,12 +35,17 @@ pub struct Stack {
 
 impl Stack {
     /// Starts everything; takes about two seconds.
-    #[expect(clippy::unused_async, reason = "every other way to get a part is async; this may become so")]
     pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, with more flags for `gatepass serve`.
+    #[expect(clippy::unused_async, reason = "every other way to get a part is async; this may become so")]
+    pub async fn start_with(flags: &[&str]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("gatepass-test.").tempdir()?;
         let place = folder.path();
         let redis = Redis::start(&place.join("redis"))?;
-        let gatepass = Gatepass::start(&place.join("gatepass"), &redis.url())?;
+        let gatepass = Gatepass::start_with(&place.join("gatepass"), &redis.url(), flags)?;
         let wordpress = WordPress::start(&place.join("wordpress"))?;
 
         let panel_port = Demo::reserve()?;

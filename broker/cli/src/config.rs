@@ -119,3 +119,51 @@ fn store_choice(value: Option<String>, file: Option<PathBuf>) -> Result<StoreCho
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::args::Args;
+
+    const SAMPLE: &str = include_str!("../../../deploy/gatepass.toml");
+
+    /// The sample with every setting taken into use: a comment that holds one has no blank in front of its `=`.
+    fn sample() -> toml::Table {
+        let is_setting = |line: &&str| {
+            line.starts_with('[') || line.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '))
+        };
+        let lines: Vec<&str> =
+            SAMPLE.lines().filter_map(|line| line.strip_prefix("# ")).filter(is_setting).collect();
+        lines.join("\n").parse().unwrap()
+    }
+
+    #[test]
+    fn the_sample_names_every_setting_and_no_other() {
+        let sample = sample();
+        let text = toml::to_string(&sample).unwrap();
+        toml::from_str::<Settings>(&text).unwrap();
+        for argument in Args::command().get_arguments().filter(|argument| argument.is_global_set()) {
+            let name = argument.get_id().as_str();
+            let named = match name.strip_prefix("limit_") {
+                Some(limit) => sample["limits"].get(limit),
+                None => sample.get(name),
+            };
+            assert_eq!(named.is_none(), ["config", "json"].contains(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_samples_values_are_the_defaults() {
+        let given: Settings = toml::from_str(&toml::to_string(&sample()).unwrap()).unwrap();
+        assert_eq!(limits(LimitSettings::default(), given.limits), Limits::default());
+        assert_eq!(given.listen, Some(DEFAULT_LISTEN));
+        assert_eq!(given.data_dir.as_deref(), Some(Path::new(DEFAULT_DATA_DIR)));
+    }
+
+    #[test]
+    fn a_limit_that_is_not_there_is_refused() {
+        assert!(toml::from_str::<Settings>("[limits]\nmembers = 3").is_err());
+    }
+}

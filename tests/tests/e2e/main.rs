@@ -7,6 +7,7 @@ mod click;
 mod faults;
 mod harness;
 mod identity;
+mod limits;
 mod panel_api;
 mod plugin;
 mod refusals;
@@ -79,6 +80,8 @@ gatepass_tests::run! {
         serve::stdout_has_only_what_a_program_reads,
         serve::a_stop_finishes_what_is_in_flight,
         serve::panels_and_sites_can_have_an_address_each,
+        limits::whoever_asks_too_often_is_told_when_to_ask_again,
+        limits::an_attacker_on_everybodys_address_locks_nobody_out,
         harness::wordpress_boots_and_an_administrator_logs_in_with_a_password,
         faults::while_the_store_is_paused_the_page_is_a_503_and_the_same_attempt_works_afterwards,
         faults::the_button_on_the_temporary_page_repeats_the_attempt,
