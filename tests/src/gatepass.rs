@@ -16,6 +16,7 @@ pub struct Gatepass {
     program: PathBuf,
     port: u16,
     store: String,
+    flags: Vec<String>,
     folder: PathBuf,
     service: Service,
 }
@@ -40,8 +41,9 @@ impl Gatepass {
         fs::create_dir_all(folder)?;
         let program = fixtures::built("GATEPASS_BIN", "gatepass")?;
         let port = ports::free_port()?;
-        let service = launch(&program, folder, port, store, flags)?;
-        Ok(Self { program, port, store: store.to_owned(), folder: folder.to_owned(), service })
+        let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
+        let service = launch(&[], &program, folder, port, store, &flags)?;
+        Ok(Self { program, port, store: store.to_owned(), flags, folder: folder.to_owned(), service })
     }
 
     /// Its public URL, without a slash at the end.
@@ -59,10 +61,15 @@ impl Gatepass {
         self.folder.join("gatepass.log")
     }
 
-    /// Stops it gracefully and starts it again.
+    /// Stops it gracefully, if it runs, and starts it again.
     pub fn restart(&mut self) -> Result {
+        self.restart_within(&[])
+    }
+
+    /// The same, under a program that prepares its surroundings and then runs what stands behind its own arguments.
+    pub fn restart_within(&mut self, wrapper: &[&str]) -> Result {
         self.service.stop();
-        self.service = launch(&self.program, &self.folder, self.port, &self.store, &[])?;
+        self.service = launch(wrapper, &self.program, &self.folder, self.port, &self.store, &self.flags)?;
         Ok(())
     }
 
@@ -93,8 +100,22 @@ impl Gatepass {
     }
 }
 
-fn launch(gatepass: &Path, folder: &Path, port: u16, store: &str, flags: &[&str]) -> Result<Service> {
-    let mut server = program(gatepass, folder);
+fn launch(
+    wrapper: &[&str],
+    gatepass: &Path,
+    folder: &Path,
+    port: u16,
+    store: &str,
+    flags: &[String],
+) -> Result<Service> {
+    let mut server = match wrapper.split_first() {
+        None => program(gatepass, folder),
+        Some((first, rest)) => {
+            let mut server = program(Path::new(first), folder);
+            server.args(rest).arg(gatepass);
+            server
+        }
+    };
     server.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--public-url", &url(port)]);
     server.arg("--data-dir").arg(folder.join("data")).args(["--store", store]).args(flags);
     let mut service = Service::start("gatepass serve", &server, &folder.join("gatepass.log"))?;

@@ -23,6 +23,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     logging::start(config)?;
     let keyring = open::keyring(config)?;
     let store = open::store(config).await?;
+    store.check().await?;
     instance.save(&config.data_dir)?;
 
     let (ambient, sites) = (Ambient::system(), SiteMemory::new(Arc::clone(&store)));

@@ -4,6 +4,7 @@ mod attempts;
 mod bridge;
 mod browser;
 mod click;
+mod damage;
 mod faults;
 mod harness;
 mod identity;
@@ -80,6 +81,11 @@ gatepass_tests::run! {
         serve::stdout_has_only_what_a_program_reads,
         serve::a_stop_finishes_what_is_in_flight,
         serve::panels_and_sites_can_have_an_address_each,
+        damage::killed_while_redeeming_it_brings_no_spent_token_back,
+        damage::a_full_disk_is_a_503_and_loses_nothing,
+        damage::a_folder_that_cannot_be_written_is_told_plainly,
+        damage::a_damaged_file_is_refused_at_start_and_left_alone,
+        damage::a_file_that_another_program_holds_is_told_plainly,
         limits::whoever_asks_too_often_is_told_when_to_ask_again,
         limits::an_attacker_on_everybodys_address_locks_nobody_out,
         harness::wordpress_boots_and_an_administrator_logs_in_with_a_password,

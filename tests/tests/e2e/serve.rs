@@ -12,14 +12,14 @@ use gatepass_tests::{Result, fixtures, ports};
 use serde_json::Value;
 
 /// Runs the program to its end, in an empty folder and an empty environment.
-fn gatepass(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Output> {
+pub fn gatepass(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Output> {
     let mut command = Command::new(fixtures::built("GATEPASS_BIN", "gatepass")?);
     command.current_dir(folder).env_clear().envs(environment.iter().copied());
     Ok(command.args(arguments).stdin(Stdio::null()).output()?)
 }
 
 /// It ended with this status and said all of this, and nothing of that.
-fn assert_said(output: &Output, status: i32, says: &[&str], hides: &str) {
+pub fn assert_said(output: &Output, status: i32, says: &[&str], hides: &str) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(status), "{said}");
     for text in says {

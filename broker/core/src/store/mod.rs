@@ -248,6 +248,8 @@ pub struct Entry<'a> {
 pub trait Store: Sites + Clients + Members + Handoffs + Events + std::fmt::Debug {
     /// Answers if the store does.
     async fn ping(&self) -> Result<()>;
+    /// Reads all that it has, if only that tells whether it is damaged. For a start; it may take a while.
+    async fn check(&self) -> Result<()>;
     /// What kind of store this is, for people.
     fn describe(&self) -> String;
 }

@@ -131,6 +131,11 @@ impl Store for Redis {
         Ok(())
     }
 
+    async fn check(&self) -> Result<()> {
+        // Redis reads all that it has when it starts, and does not start when that is damaged.
+        Ok(())
+    }
+
     fn describe(&self) -> String {
         format!("Redis at {}", self.link.name())
     }

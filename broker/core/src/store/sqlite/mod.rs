@@ -9,7 +9,8 @@ mod limits;
 mod members;
 mod sites;
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
+use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,7 +54,7 @@ impl Sqlite {
     pub fn open(path: &Path, rng: &dyn Rng) -> Result<Self> {
         let named = |e: rusqlite::Error| match StoreError::from(e) {
             StoreError::Unavailable(why) => StoreError::Unavailable(format!("{}: {why}", path.display())),
-            StoreError::Corrupt(why) => StoreError::Corrupt(format!("{}: {why}", path.display())),
+            StoreError::Corrupt(why) => damaged(path, &why),
             newer @ StoreError::NewerSchema { .. } => newer,
         };
         // Made by us first, for nobody else to read; the files that SQLite puts beside it take its mode over.
@@ -64,6 +65,9 @@ impl Sqlite {
             .mode(0o600)
             .open(path)
             .map_err(|e| StoreError::Unavailable(format!("{}: {e}", path.display())))?;
+        if is_cut(path) {
+            return Err(damaged(path, "the file is shorter than it says"));
+        }
         let file = identity(path);
         let mut writer = Connection::open(path).map_err(named)?;
         writer.busy_timeout(BUSY_TIMEOUT).map_err(named)?;
@@ -135,6 +139,18 @@ impl Store for Sqlite {
         self.read(|connection| Ok(connection.query_row("SELECT 1", [], |_| Ok(()))?)).await
     }
 
+    async fn check(&self) -> Result<()> {
+        let found: Result<String> = self
+            .read(|connection| Ok(connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?))
+            .await;
+        let why = match found {
+            Ok(found) if found == "ok" => return Ok(()),
+            Ok(found) | Err(StoreError::Corrupt(found)) => found,
+            Err(error) => return Err(error),
+        };
+        Err(damaged(&self.path, &why))
+    }
+
     fn describe(&self) -> String {
         format!("SQLite at {}", self.path.display())
     }
@@ -190,12 +206,51 @@ fn prepare(connection: &mut Connection, file: &str, rng: &dyn Rng) -> std::resul
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        use rusqlite::ErrorCode::{
+            DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, ReadOnly,
+        };
         match error.sqlite_error_code() {
             Some(DatabaseCorrupt | NotADatabase) | None => Self::Corrupt(error.to_string()),
-            Some(_) => Self::Unavailable(error.to_string()),
+            Some(code) => Self::Unavailable(match code {
+                DatabaseBusy | DatabaseLocked => "another program has held the database too long".to_owned(),
+                DiskFull => "the disk is full; make room, what was stored before is all there".to_owned(),
+                ReadOnly => format!("{error}; this user must be able to write the file and its folder"),
+                _ => error.to_string(),
+            }),
         }
     }
+}
+
+/// Whether the end of a database file is missing. `SQLite` itself reads a missing end of the last page as zeros.
+/// What a write-ahead log beside it makes of the file is for `SQLite` to find out.
+fn is_cut(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if std::fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+        return false;
+    }
+    // https://sqlite.org/fileformat2.html section 1.3: page size (1 stands for 65536), change counter, size in pages,
+    // and the change counter for which that size holds.
+    let mut header = [0; 100];
+    let Ok(mut file) = File::open(path) else { return false };
+    if file.read_exact(&mut header).is_err() {
+        return false;
+    }
+    let number = |from: usize, bytes: usize| {
+        let bytes = header.get(from..from + bytes).unwrap_or_default();
+        bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    };
+    let page_size = if number(16, 2) == 1 { 65536 } else { number(16, 2) };
+    let size = if number(24, 4) == number(92, 4) { page_size * number(28, 4) } else { 0 };
+    file.metadata().is_ok_and(|file| file.len() < size)
+}
+
+fn damaged(path: &Path, why: &str) -> StoreError {
+    // The check puts a headline in front of what it found.
+    let (path, why) = (path.display(), why.lines().last().unwrap_or_default());
+    StoreError::Corrupt(format!(
+        "{path}: {why}; put the last backup in its place, this file was left as it is"
+    ))
 }
 
 /// The epoch of this file: what a replication id is to Redis. Another one when the file is another one, such as a
