@@ -1,0 +1,62 @@
+//! What the documents say is there, is there.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+/// The names of all functions under a folder.
+fn functions(folder: &Path, names: &mut HashSet<String>) {
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        if path.is_dir() {
+            if !["target", ".git", ".cache"].iter().any(|skipped| name == *skipped) {
+                functions(&path, names);
+            }
+        } else if path.extension().is_some_and(|kind| kind == "rs" || kind == "php") {
+            let text = fs::read_to_string(&path).expect("a text");
+            for keyword in ["fn ", "function "] {
+                names.extend(text.split(keyword).skip(1).map(|rest| {
+                    rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>()
+                }));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let mut names = HashSet::new();
+    functions(&root(), &mut names);
+    let text = fs::read_to_string(root().join("deploy/threat-model.md")).expect("the threat model");
+    // A test's name is a sentence: at least three words. In the tables they stand in the last column.
+    let is_test = |name: &&str| {
+        name.split('_').count() > 2 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    let rows = text.lines().filter(|line| line.starts_with('|'));
+    let named: Vec<&str> = rows
+        .filter_map(|line| line.rsplit('|').nth(1))
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .filter(is_test)
+        .collect();
+    assert!(named.len() > 80, "only {} are found", named.len());
+    let missing: Vec<_> = named.into_iter().filter(|name| !names.contains(*name)).collect();
+    assert!(missing.is_empty(), "there is no {missing:#?}");
+}
+
+#[test]
+fn every_link_between_the_documents_leads_somewhere() {
+    for document in ["README.md", "deploy/threat-model.md"] {
+        let path = root().join(document);
+        let text = fs::read_to_string(&path).expect("a document");
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap_or_default();
+            if !file.is_empty() && !file.contains("://") {
+                assert!(path.with_file_name(file).exists(), "{document}: {target}");
+            }
+        }
+    }
+}
