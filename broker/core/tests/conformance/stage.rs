@@ -46,7 +46,11 @@ impl Stage {
     }
 
     pub async fn redis() -> Self {
-        let server = RedisServer::start();
+        Self::redis_with(&["--save", "", "--appendonly", "no"]).await
+    }
+
+    pub async fn redis_with(arguments: &[&str]) -> Self {
+        let server = RedisServer::start_with(arguments);
         let url = server.url();
         let store = Arc::new(Redis::connect(&url).await.unwrap());
         let other = Arc::new(Redis::connect(&url).await.unwrap());
