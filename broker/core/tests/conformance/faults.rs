@@ -33,6 +33,28 @@ async fn a_paused_redis_is_unavailable_and_the_same_attempt_finds_out() {
     assert_eq!(stage.redeem(&ticket.by_attempt(2), after(4000)).await, Came::Refused(Refusal::Used));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_redis_is_paused_nobody_waits_for_a_queue_of_others() {
+    let server = RedisServer::start();
+    // To connect takes an answer here (to SELECT), as it does with a password or by Sentinel.
+    let store = Redis::connect(&format!("{}1", server.url())).await.unwrap();
+    let ticket = Ticket::new(crate::stage::new_site("default", "https://example.com").id);
+    server.command(&["CLIENT", "PAUSE", "300000", "ALL"]);
+    // At first the connection is there and silent; after that there is none.
+    for _ in 0..2 {
+        let asked = Instant::now();
+        let mut all = tokio::task::JoinSet::new();
+        for _ in 0..32 {
+            let (store, ticket) = (store.clone(), ticket.clone());
+            all.spawn(async move { store.redeem(ticket.site, &ticket.presented, T0, &context()).await });
+        }
+        for answer in all.join_all().await {
+            assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+        }
+        assert!(asked.elapsed() < Duration::from_secs(8), "the last one waited for {:?}", asked.elapsed());
+    }
+}
+
 #[tokio::test]
 async fn a_redis_that_is_not_there_is_named() {
     let server = RedisServer::start();

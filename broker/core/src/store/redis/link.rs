@@ -50,9 +50,21 @@ struct Inner {
     generation: AtomicU64,
 }
 
-/// A thread's connection, and its generation.
+/// What a thread has.
 #[derive(Default)]
-struct Slot(Mutex<Option<(u64, MultiplexedConnection)>>);
+struct Slot {
+    /// How many times it could not connect.
+    failures: AtomicU64,
+    state: Mutex<SlotState>,
+}
+
+#[derive(Default)]
+struct SlotState {
+    /// The connection, and its generation.
+    connection: Option<(u64, MultiplexedConnection)>,
+    /// Why it could not connect the last time that it could not.
+    failure: Option<RedisError>,
+}
 
 impl Link {
     /// Understands `redis://[user:password@]host[:port][/db]` and
@@ -83,17 +95,33 @@ impl Link {
         &self.0.name
     }
 
-    /// This thread's connection, made if there is none.
+    /// This thread's connection, made if there is none. One request at a time tries to make it, and if it fails, it
+    /// fails for all that waited: otherwise the last of them would wait for a time-out of each one before it.
     async fn connection(&self) -> RedisResult<(u64, MultiplexedConnection)> {
-        let mut slot = self.slot().0.lock().await;
+        let slot = self.slot();
+        let failures = slot.failures.load(Ordering::Acquire);
+        let mut state = slot.state.lock().await;
         let generation = self.0.generation.load(Ordering::Acquire);
-        match &*slot {
+        match &state.connection {
             Some((of, connection)) if *of == generation => return Ok((generation, connection.clone())),
-            _ => *slot = None,
+            _ => state.connection = None,
         }
-        let connection = self.0.connect().await?;
-        *slot = Some((generation, connection.clone()));
-        Ok((generation, connection))
+        if slot.failures.load(Ordering::Acquire) != failures
+            && let Some(failure) = &state.failure
+        {
+            return Err(failure.clone());
+        }
+        match self.0.connect().await {
+            Ok(connection) => {
+                state.connection = Some((generation, connection.clone()));
+                Ok((generation, connection))
+            }
+            Err(failure) => {
+                slot.failures.fetch_add(1, Ordering::AcqRel);
+                state.failure = Some(failure.clone());
+                Err(failure)
+            }
+        }
     }
 
     /// Gives all connections of a generation up, once.
