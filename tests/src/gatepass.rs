@@ -13,12 +13,19 @@ use crate::{Result, fixtures, ports};
 /// A running Gatepass with both roles in one process.
 #[derive(Debug)]
 pub struct Gatepass {
+    call: Call,
+    service: Service,
+}
+
+/// How it is started.
+#[derive(Debug, Clone)]
+struct Call {
     program: PathBuf,
     port: u16,
+    public_url: String,
     store: String,
     flags: Vec<String>,
     folder: PathBuf,
-    service: Service,
 }
 
 /// What `gatepass site add --json` answers.
@@ -39,26 +46,46 @@ impl Gatepass {
     /// The same, with more flags.
     pub fn start_with(folder: &Path, store: &str, flags: &[&str]) -> Result<Self> {
         fs::create_dir_all(folder)?;
-        let program = fixtures::built("GATEPASS_BIN", "gatepass")?;
         let port = ports::free_port()?;
-        let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
-        let service = launch(&[], &program, folder, port, store, &flags)?;
-        Ok(Self { program, port, store: store.to_owned(), flags, folder: folder.to_owned(), service })
+        Self::launch(Call {
+            program: fixtures::built("GATEPASS_BIN", "gatepass")?,
+            port,
+            public_url: url(port),
+            store: store.to_owned(),
+            flags: owned(flags),
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// A second process of the same Gatepass, as behind a load balancer: the same keys, store and public URL, and
+    /// an [`address`](Self::address) of its own.
+    pub fn beside(&self, flags: &[&str]) -> Result<Self> {
+        Self::launch(Call { port: ports::free_port()?, flags: owned(flags), ..self.call.clone() })
+    }
+
+    fn launch(call: Call) -> Result<Self> {
+        let service = launch(&[], &call)?;
+        Ok(Self { call, service })
     }
 
     /// Its public URL, without a slash at the end.
     pub fn url(&self) -> String {
-        url(self.port)
+        self.call.public_url.clone()
+    }
+
+    /// Where this process listens; the public URL, unless it was started [`beside`](Self::beside) another.
+    pub fn address(&self) -> String {
+        url(self.call.port)
     }
 
     /// Its folder for keys and data.
     pub fn data_dir(&self) -> PathBuf {
-        self.folder.join("data")
+        self.call.folder.join("data")
     }
 
     /// What it says on its standard error.
     pub fn log(&self) -> PathBuf {
-        self.folder.join("gatepass.log")
+        self.call.folder.join("gatepass.log")
     }
 
     /// Stops it gracefully, if it runs, and starts it again.
@@ -69,7 +96,7 @@ impl Gatepass {
     /// The same, under a program that prepares its surroundings and then runs what stands behind its own arguments.
     pub fn restart_within(&mut self, wrapper: &[&str]) -> Result {
         self.service.stop();
-        self.service = launch(wrapper, &self.program, &self.folder, self.port, &self.store, &self.flags)?;
+        self.service = launch(wrapper, &self.call)?;
         Ok(())
     }
 
@@ -94,20 +121,14 @@ impl Gatepass {
 
     /// Any other command, on the same store; gives its standard output.
     pub fn command(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = program(&self.program, &self.folder);
-        command.args(arguments).arg("--data-dir").arg(self.data_dir()).args(["--store", &self.store]);
+        let mut command = program(&self.call.program, &self.call.folder);
+        command.args(arguments).arg("--data-dir").arg(self.data_dir()).args(["--store", &self.call.store]);
         run(&mut command)
     }
 }
 
-fn launch(
-    wrapper: &[&str],
-    gatepass: &Path,
-    folder: &Path,
-    port: u16,
-    store: &str,
-    flags: &[String],
-) -> Result<Service> {
+fn launch(wrapper: &[&str], call: &Call) -> Result<Service> {
+    let Call { program: gatepass, port, public_url, store, flags, folder } = call;
     let mut server = match wrapper.split_first() {
         None => program(gatepass, folder),
         Some((first, rest)) => {
@@ -116,11 +137,15 @@ fn launch(
             server
         }
     };
-    server.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--public-url", &url(port)]);
+    server.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--public-url", public_url]);
     server.arg("--data-dir").arg(folder.join("data")).args(["--store", store]).args(flags);
     let mut service = Service::start("gatepass serve", &server, &folder.join("gatepass.log"))?;
-    service.wait_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok())?;
+    service.wait_until(|| TcpStream::connect(("127.0.0.1", *port)).is_ok())?;
     Ok(service)
+}
+
+fn owned(flags: &[&str]) -> Vec<String> {
+    flags.iter().map(ToString::to_string).collect()
 }
 
 /// Without what the environment or a configuration file of the developer's would add.

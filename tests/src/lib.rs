@@ -31,6 +31,7 @@ pub mod process;
 pub mod redis;
 pub mod runner;
 pub mod script;
+pub mod sentinel;
 pub mod stack;
 pub mod web;
 pub mod wordpress;

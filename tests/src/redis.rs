@@ -19,7 +19,7 @@ impl Redis {
     pub fn start(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let port = ports::free_port()?;
-        let service = launch(folder, port)?;
+        let service = launch(folder, port, &[])?;
         Ok(Self { port, folder: folder.to_owned(), service })
     }
 
@@ -41,7 +41,7 @@ impl Redis {
     /// Stops it and starts it again on the same port with the same data: a new primary, as its replication id says.
     pub fn restart(&mut self) -> Result {
         self.service.stop();
-        self.service = launch(&self.folder, self.port)?;
+        self.service = launch(&self.folder, self.port, &[])?;
         Ok(())
     }
 
@@ -51,7 +51,8 @@ impl Redis {
     }
 }
 
-fn launch(folder: &Path, port: u16) -> Result<Service> {
+/// Starts a server and waits until it answers; `flags` come last, so that they count.
+pub(crate) fn launch(folder: &Path, port: u16, flags: &[&str]) -> Result<Service> {
     let mut server = Command::new(fixtures::tool("redis-server")?);
     server.args([
         "--bind",
@@ -63,12 +64,14 @@ fn launch(folder: &Path, port: u16) -> Result<Service> {
         "--maxmemory-policy",
         "noeviction",
     ]);
-    server.args(["--port", &port.to_string(), "--dir"]).arg(folder);
+    server.args(["--port", &port.to_string(), "--dir"]).arg(folder).args(flags);
     let mut service = Service::start("Redis", &server, &folder.join("redis.log"))?;
     service.wait_until(|| command(port, &["PING"]).is_ok_and(|answer| answer.trim() == "PONG"))?;
     Ok(service)
 }
 
-fn command(port: u16, arguments: &[&str]) -> Result<String> {
-    run(Command::new(fixtures::tool("redis-cli")?).args(["-e", "-p", &port.to_string()]).args(arguments))
+/// Runs one command by `redis-cli`, which by itself would wait for a paused server for ever.
+pub(crate) fn command(port: u16, arguments: &[&str]) -> Result<String> {
+    let client = fixtures::tool("redis-cli")?;
+    run(Command::new("timeout").arg("2").arg(client).args(["-e", "-p", &port.to_string()]).args(arguments))
 }
