@@ -15,14 +15,15 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lib/build.sh
 . "$here/lib/build.sh"
 
-stages=(setup format php build unit e2e demo lint)
+stages=(setup format php build unit failover e2e demo lint)
 
 usage() {
   cat <<'USAGE'
 Usage: deploy/test.sh [--only STAGE]... [--long] [--list] [-- FILTER]
 
   --only STAGE   this stage alone; may be repeated
-  --long         the long forms of tests that have one (1,000 tokens raced for instead of 50)
+  --long         the long forms of tests that have one (1,000 tokens raced for instead of 50, 20
+                 failovers instead of 2)
   --list         the stages and what they do
   --help         this text
   FILTER         only tests whose name contains this
@@ -40,6 +41,7 @@ describe() {
     php) echo "syntax of every PHP file, coding standard and tests of the plugin" ;;
     build) echo "build all programs and tests, in one profile" ;;
     unit) echo "unit tests, and the conformance suite of the stores on SQLite and a real Redis" ;;
+    failover) echo "two Gatepass on a Redis with sentinels whose primary is killed, cut off, emptied, stopped" ;;
     e2e) echo "end to end: Chromium, WordPress on MariaDB, nginx and php-fpm, Gatepass on Redis" ;;
     demo) echo "deploy/demo.sh as a user runs it, the click in Chromium, and Ctrl-C" ;;
     lint) echo "clippy on everything, warnings are errors" ;;
@@ -126,7 +128,7 @@ stage_format() { check "format" cargo fmt --all --check; }
 stage_lint() {
   # --all-targets leaves out the tests that a plain `cargo test` leaves out.
   check "clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
-  check "clippy on the end-to-end tests" cargo clippy --locked --workspace --test e2e --test demo --bench login --bench screenshots -- -D warnings
+  check "clippy on the end-to-end tests" cargo clippy --locked --workspace --test e2e --test demo --test failover --bench login --bench screenshots -- -D warnings
 }
 
 stage_php() {
@@ -149,12 +151,17 @@ php_syntax() {
 stage_build() {
   check "build" cargo build --locked --workspace --bins
   check "build of the tests" cargo test --locked --workspace --no-run
-  check "build of the end-to-end tests" cargo test --locked --workspace --test e2e --test demo --no-run
+  check "build of the end-to-end tests" cargo test --locked --workspace --test e2e --test demo --test failover --no-run
 }
 
 stage_unit() { tests unit cargo test --locked --workspace --no-fail-fast "${filter[@]}"; }
 
 # cargo builds a test's library but not the programs it starts.
+stage_failover() {
+  cargo build --locked --workspace --bins || { check "build of the programs" false; return; }
+  check "failover" cargo test --locked --workspace --test failover
+}
+
 stage_e2e() {
   cargo build --locked --workspace --bins || { check "build of the programs" false; return; }
   tests e2e cargo test --locked --workspace --test e2e "${filter[@]}"
