@@ -8,7 +8,7 @@ use gatepass_core::clock::{System, random_bytes};
 use gatepass_core::event::{Actor, Context};
 use gatepass_core::handoff::Details;
 use gatepass_core::issue::{Request, issue};
-use gatepass_core::store::redis::Redis;
+use gatepass_core::store::redis::{Options, Redis};
 use gatepass_core::{ClientId, Clock, SiteId, Timestamp};
 use gatepass_keys::token::handoff::{HandoffClaims, sign};
 use gatepass_keys::{Keyring, SigningKey};
@@ -29,7 +29,7 @@ impl Forge {
     /// From Gatepass's data folder.
     pub async fn open(data: &Path, redis: &str, issuer: &str, site: &str) -> Result<Self> {
         let keyring = Keyring::open_or_create(&data.join("keyring"), [0; 32])?;
-        let store = Redis::connect(redis).await?;
+        let store = Redis::connect(redis, &Options::default()).await?;
         Ok(Self { keyring, store, issuer: issuer.to_owned(), site: site.parse()? })
     }
 

@@ -36,13 +36,30 @@ pub(crate) struct Settings {
     pub(crate) data_dir: Option<PathBuf>,
 
     /// sqlite, redis://[user:password@]host[:port][/db], or
-    /// redis+sentinel://[user:password@]host[:port],host,host/NAME [default: sqlite]
+    /// redis+sentinel://[user:password@]host[:port],host,host/NAME[/db]; with rediss instead of redis it is TLS
+    /// [default: sqlite]
     #[arg(long, global = true, env = "GATEPASS_STORE", hide_env_values = true, value_name = "STORE")]
     pub(crate) store: Option<String>,
 
     /// File that holds what --store would say, for a URL with a password in it
     #[arg(long, global = true, env = "GATEPASS_STORE_FILE", value_name = "FILE")]
     pub(crate) store_file: Option<PathBuf>,
+
+    /// PEM file with the CA of a rediss:// store's certificates [default: the system's CAs]
+    #[arg(long, global = true, env = "GATEPASS_STORE_CA_FILE", value_name = "FILE")]
+    pub(crate) store_ca_file: Option<PathBuf>,
+
+    /// PEM file with the client certificate for a rediss:// store, and its chain
+    #[arg(long, global = true, env = "GATEPASS_STORE_CERT_FILE", value_name = "FILE")]
+    pub(crate) store_cert_file: Option<PathBuf>,
+
+    /// PEM file with the private key of that certificate
+    #[arg(long, global = true, env = "GATEPASS_STORE_KEY_FILE", value_name = "FILE")]
+    pub(crate) store_key_file: Option<PathBuf>,
+
+    /// How many Redis replicas must have a write that takes rights away before it is answered [default: 0, none]
+    #[arg(long, global = true, env = "GATEPASS_WAIT_REPLICAS", value_name = "NUMBER")]
+    pub(crate) wait_replicas: Option<u32>,
 
     /// Address to listen on [default: 127.0.0.1:8470]
     #[arg(long, global = true, env = "GATEPASS_LISTEN", value_name = "ADDRESS")]

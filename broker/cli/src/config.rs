@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use gatepass_core::limit::{Limits, Rate};
 use gatepass_core::site::check_http_url;
+use gatepass_core::store::redis::Options;
 use url::Url;
 
 use crate::args::{LimitSettings, LogFormat, Settings};
@@ -15,12 +16,11 @@ const DEFAULT_DATA_DIR: &str = "gatepass-data";
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8470);
 
 /// Which store.
-#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum StoreChoice {
     /// A file in the data folder.
     Sqlite,
     /// Redis at this URL, which may hold a password.
-    Redis(String),
+    Redis(String, Options),
 }
 
 /// What the program works with.
@@ -41,9 +41,15 @@ pub(crate) struct Config {
 impl Config {
     pub(crate) fn new(given: Settings) -> Result<Self, Failure> {
         let file = read_file(given.config.as_deref())?;
+        let options = Options {
+            ca_file: given.store_ca_file.or(file.store_ca_file),
+            cert_file: given.store_cert_file.or(file.store_cert_file),
+            key_file: given.store_key_file.or(file.store_key_file),
+            wait_replicas: given.wait_replicas.or(file.wait_replicas).unwrap_or_default(),
+        };
         let store = match (given.store, given.store_file) {
-            (None, None) => store_choice(file.store, file.store_file)?,
-            (value, file) => store_choice(value, file)?,
+            (None, None) => store_choice(file.store, file.store_file, options)?,
+            (value, file) => store_choice(value, file, options)?,
         };
         let public_url = given.public_url.or(file.public_url);
         let bridge_url = given.bridge_url.or(file.bridge_url);
@@ -98,7 +104,11 @@ fn read_file(given: Option<&Path>) -> Result<Settings, Failure> {
     })
 }
 
-fn store_choice(value: Option<String>, file: Option<PathBuf>) -> Result<StoreChoice, Failure> {
+fn store_choice(
+    value: Option<String>,
+    file: Option<PathBuf>,
+    options: Options,
+) -> Result<StoreChoice, Failure> {
     let text = match (value, file) {
         (Some(_), Some(_)) => {
             return Err(Failure::Usage("give either store or store-file, not both".to_owned()));
@@ -109,15 +119,22 @@ fn store_choice(value: Option<String>, file: Option<PathBuf>) -> Result<StoreCho
         (None, None) => "sqlite".to_owned(),
     };
     match text.trim() {
-        "sqlite" => Ok(StoreChoice::Sqlite),
-        url if url.starts_with("redis://") || url.starts_with("redis+sentinel://") => {
-            Ok(StoreChoice::Redis(url.to_owned()))
-        }
+        "sqlite" if options == Options::default() => Ok(StoreChoice::Sqlite),
+        "sqlite" => Err(Failure::Usage(
+            "store-ca-file, store-cert-file, store-key-file and wait-replicas are for a store on Redis".to_owned(),
+        )),
+        url if is_redis(url) => Ok(StoreChoice::Redis(url.to_owned(), options)),
         // What was given is not repeated: it may hold a password.
         _ => Err(Failure::Usage(
-            "the store is sqlite or redis://host:port or redis+sentinel://host,host,host/NAME".to_owned(),
+            "the store is sqlite or redis://host:port or redis+sentinel://host,host,host/NAME (or rediss for TLS)"
+                .to_owned(),
         )),
     }
+}
+
+fn is_redis(url: &str) -> bool {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    matches!(scheme, Some("redis" | "rediss" | "redis+sentinel" | "rediss+sentinel"))
 }
 
 #[cfg(test)]

@@ -29,7 +29,9 @@ pub(crate) async fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
             data_dir(config)?;
             Arc::new(Sqlite::open(&config.data_dir.join("gatepass.db"), &System)?.limited(config.limits))
         }
-        StoreChoice::Redis(url) => Arc::new(Redis::connect(url).await?.limited(config.limits)),
+        StoreChoice::Redis(url, options) => {
+            Arc::new(Redis::connect(url, options).await?.limited(config.limits))
+        }
     })
 }
 

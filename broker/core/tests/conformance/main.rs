@@ -112,4 +112,7 @@ suite! {
 
 mod faults;
 mod model;
+mod settings;
+mod tls;
 mod upgrade;
+mod wire;

@@ -13,7 +13,11 @@ use gatepass_core::handoff::{Details, Issuance, NewHandoff, Presented, Redemptio
 use gatepass_core::limit::{Limited, Limits};
 use gatepass_core::member::{Consent, Membership, Status, Wanted};
 use gatepass_core::site::{Policy, Site};
-use gatepass_core::store::{SiteCreation, redis::Redis, sqlite::Sqlite};
+use gatepass_core::store::{
+    SiteCreation,
+    redis::{Options, Redis},
+    sqlite::Sqlite,
+};
 use gatepass_core::{Attempt, ClientId, HandoffId, SiteId, Store, Subject, Tenant, Timestamp};
 use gatepass_keys::SigningKey;
 use gatepass_keys::token::handoff::{HandoffClaims, sign};
@@ -45,15 +49,19 @@ impl Stage {
         Self { store: open(), other: open(), backend: Backend::Sqlite { folder } }
     }
 
+    /// On a Redis that is set as deploy/redis.conf says, as the user that it names: every case shows that this
+    /// user may do what the store needs.
     pub async fn redis() -> Self {
-        Self::redis_with(&["--save", "", "--appendonly", "no"]).await
+        Self::redis_with(&["--appendonly", "no"]).await
     }
 
+    /// The same, with more settings.
     pub async fn redis_with(arguments: &[&str]) -> Self {
-        let server = RedisServer::start_with(arguments);
-        let url = server.url();
-        let store = Arc::new(Redis::connect(&url).await.unwrap());
-        let other = Arc::new(Redis::connect(&url).await.unwrap());
+        let file = deployed("redis.conf");
+        let server = RedisServer::start_with(&[&[file.as_str()], arguments].concat());
+        let url = server.url_of("gatepass:CHANGE-ME");
+        let store = Arc::new(Redis::connect(&url, &Options::default()).await.unwrap());
+        let other = Arc::new(Redis::connect(&url, &Options::default()).await.unwrap());
         Self { store, other, backend: Backend::Redis(server) }
     }
 
@@ -64,7 +72,10 @@ impl Stage {
                 let store = Sqlite::open(&folder.path().join("gatepass.db"), &System).unwrap();
                 Arc::new(store.limited(limits))
             }
-            Backend::Redis(server) => Arc::new(Redis::connect(&server.url()).await.unwrap().limited(limits)),
+            Backend::Redis(server) => {
+                let store = Redis::connect(&server.url(), &Options::default()).await.unwrap();
+                Arc::new(store.limited(limits))
+            }
         }
     }
 
@@ -273,13 +284,14 @@ impl RedisServer {
 
     pub fn start_with(arguments: &[&str]) -> Self {
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        loop {
+        for _ in 0..10 {
             let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
             // Somebody else may take the port in between: then another one.
             if let Some(child) = launch(port, folder.path(), &arguments) {
                 return Self { child, port, folder, arguments };
             }
         }
+        panic!("redis-server does not start with {arguments:?}");
     }
 
     /// One of the sentinels that watch `primary` under the name `gatepass`.
@@ -306,6 +318,11 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
+    /// With `user:password`, percent-encoded.
+    pub fn url_of(&self, credentials: &str) -> String {
+        format!("redis://{credentials}@127.0.0.1:{}/", self.port)
+    }
+
     pub fn command(&self, words: &[&str]) {
         let () = self.query(words).unwrap();
     }
@@ -320,6 +337,18 @@ impl RedisServer {
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Sends a signal, such as STOP.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// Starts it again where it was, set otherwise.
+    pub fn revive_with(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        self.revive();
     }
 
     /// Starts it again where it was.
@@ -367,16 +396,21 @@ impl Drop for RedisServer {
     }
 }
 
+/// A file of `deploy/`.
+pub fn deployed(name: &str) -> String {
+    format!("{}/../../deploy/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
 fn program() -> PathBuf {
     std::env::var_os("GATEPASS_REDIS_SERVER").map_or_else(|| "redis-server".into(), PathBuf::from)
 }
 
 /// A port below the ephemeral range that nobody listens on. Each call of this process tries others.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::from_le_bytes(random_bytes::<2>(&System as &dyn Rng).unwrap()) % 20_000;
+    let start = u16::from_le_bytes(random_bytes::<2>(&System as &dyn Rng).unwrap());
     loop {
-        let port = 12_000 + (start + NEXT.fetch_add(7, Ordering::Relaxed)) % 20_000;
+        let port = 12_000 + start.wrapping_add(NEXT.fetch_add(7, Ordering::Relaxed)) % 20_000;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }

@@ -7,7 +7,10 @@ use gatepass_core::clock::System;
 use gatepass_core::handoff::Issuance;
 use gatepass_core::limit::{Limits, Rate};
 use gatepass_core::store::{Clients, Events, Handoffs, Members, Sites};
-use gatepass_core::store::{redis::Redis, sqlite::Sqlite};
+use gatepass_core::store::{
+    redis::{Options, Redis},
+    sqlite::Sqlite,
+};
 use gatepass_core::{SiteId, StoreError};
 
 use crate::stage::{RedisServer, T0, Ticket, context};
@@ -89,10 +92,10 @@ fn a_newer_schema_is_refused_and_left_alone() {
 #[tokio::test]
 async fn a_redis_of_a_newer_layout_is_refused_and_left_alone() {
     let server = RedisServer::start();
-    drop(Redis::connect(&server.url()).await.unwrap());
-    drop(Redis::connect(&server.url()).await.unwrap());
+    drop(Redis::connect(&server.url(), &Options::default()).await.unwrap());
+    drop(Redis::connect(&server.url(), &Options::default()).await.unwrap());
     server.command(&["SET", "gp:schema", "99"]);
-    let error = Redis::connect(&server.url()).await.unwrap_err();
+    let error = Redis::connect(&server.url(), &Options::default()).await.unwrap_err();
     assert!(matches!(error, StoreError::NewerSchema { found: 99, .. }), "{error}");
     assert_eq!(server.query::<i64>(&["GET", "gp:schema"]).unwrap(), 99);
 }

@@ -2,125 +2,139 @@
 //!
 //! One multiplexed connection for each worker thread: commands of different requests share it, and no thread wakes
 //! another. A connection that failed, or that leads to a server which may no longer write, is given up, and the next
-//! command finds the primary anew. *No command is ever sent twice*: whoever asked learns that the answer is
-//! missing, and the browser's attempt is what may be repeated.
+//! command finds the primary anew.
+//!
+//! *No command is ever carried out twice*: whoever asked learns that the answer is missing, and the browser's attempt
+//! is what may be repeated. redis-rs 1.8 keeps to that, as its source says. A `MultiplexedConnection` neither connects
+//! again nor sends again. `ScriptInvocation::invoke_async` sends `EVALSHA` a second time only after the server's own
+//! `NOSCRIPT`, which means that it did not run. `SentinelClient` repeats its question on a sentinel's broken
+//! connection, and asks nothing but `SENTINEL MASTERS` and `ROLE`. What does retry, its `ConnectionManager` and its
+//! cluster client, is not used here.
 
 use std::cell::Cell;
-use std::sync::Arc;
+use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex as BlockingMutex, PoisonError};
 use std::time::Duration;
 
 use ::redis::aio::{ConnectionLike, MultiplexedConnection};
-use ::redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
 use ::redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, RedisFuture,
-    RedisResult, ServerErrorKind, Value,
+    AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind,
+    Value,
 };
 use tokio::sync::Mutex;
-use url::Url;
 
-use super::settings;
+use super::Options;
+use super::address::{self, Address, Target};
+use super::settings::{self, Findings, Use};
+use super::tls::explained;
 use crate::store::{Result, StoreError};
 
 /// How long one answer may take. A redemption that is not answered by then may still have happened; the customer is
-/// told to try again, and the same attempt finds out. Far above what a busy Redis takes, far below a customer's
-/// patience, and below the plugin's own 8 seconds.
+/// told to try again, and the same attempt finds out. Far above what a busy Redis takes (a millisecond; a fork or a
+/// slow disk, some hundred), and with [`CONNECTION_TIMEOUT`] before it still half of what the plugin waits for us,
+/// 8 seconds: whoever clicked gets our page, not a broken connection.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long finding the primary and connecting to it may take.
+/// How long a command may wait for a connection: for finding the primary, connecting to it, and for those who wait
+/// for the same connection.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Where the data is.
-enum Target {
-    /// On this server.
-    Server(Client),
-    /// On whichever server the sentinels call primary.
-    Sentinel(Mutex<SentinelClient>),
-}
 
 /// A link that all threads share.
 #[derive(Clone)]
 pub(super) struct Link(Arc<Inner>);
 
 struct Inner {
-    target: Target,
-    /// For people: no user, no password.
-    name: String,
+    at: Address,
+    by: Use,
     slots: Vec<Slot>,
     /// Grows whenever a connection is given up: after a failover no thread goes on with one from before.
     generation: AtomicU64,
+    looked: Looked,
 }
 
-/// What a thread has.
-#[derive(Default)]
-struct Slot {
-    /// How many times it could not connect.
-    failures: AtomicU64,
-    state: Mutex<SlotState>,
+/// At whose settings we have looked.
+struct Looked {
+    generation: AtomicU64,
+    run_id: BlockingMutex<String>,
 }
 
+/// A thread's connection, and its generation.
 #[derive(Default)]
-struct SlotState {
-    /// The connection, and its generation.
-    connection: Option<(u64, MultiplexedConnection)>,
-    /// Why it could not connect the last time that it could not.
-    failure: Option<RedisError>,
-}
+struct Slot(Mutex<Option<(u64, MultiplexedConnection)>>);
 
 impl Link {
-    /// Understands `redis://[user:password@]host[:port][/db]` and
-    /// `redis+sentinel://[user:password@]host[:port][,host[:port]…]/NAME`, and connects once.
-    pub(super) async fn open(url: &str) -> Result<Self> {
-        let wrong = |why: &str| StoreError::Unavailable(format!("this is no Redis URL: {why}"));
-        let (target, name) = if let Some(rest) = url.strip_prefix("redis+sentinel://") {
-            sentinel(rest).map_err(|why| wrong(&why))?
-        } else {
-            let client = Client::open(url).map_err(|e| wrong(&e.to_string()))?;
-            let name = client.get_connection_info().addr().to_string();
-            (Target::Server(client), name)
+    /// Reads the URL, connects once, and looks at how what answers is set.
+    pub(super) async fn open(url: &str, options: &Options) -> Result<Self> {
+        let at = address::read(url, options)
+            .map_err(|why| StoreError::Unavailable(format!("this is no Redis URL: {why}")))?;
+        let by = Use {
+            by_sentinel: matches!(at.target, Target::Sentinel(_)),
+            wait_replicas: options.wait_replicas,
         };
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let slots = std::iter::repeat_with(Slot::default).take(workers).collect();
-        let link = Self(Arc::new(Inner { target, name, slots, generation: AtomicU64::new(0) }));
-        let mut first = link
-            .0
-            .connect()
-            .await
-            .map_err(|e| StoreError::Unavailable(format!("no Redis at {}: {e}", link.0.name)))?;
-        settings::check(&mut first, matches!(link.0.target, Target::Sentinel(_))).await?;
-        Ok(link)
+        let unavailable = |error: &RedisError| {
+            StoreError::Unavailable(format!("no Redis at {}: {}", at.name, explained(error, at.tls)))
+        };
+        let mut first = connect(&at.target).await.map_err(|e| unavailable(&e))?;
+        let found = settings::look(&mut first, by).await.map_err(|e| unavailable(&e))?;
+        if let Some(why) = found.refusal {
+            return Err(StoreError::Unavailable(format!("the Redis at {} cannot be used: {why}", at.name)));
+        }
+        for warning in &found.warnings {
+            tracing::warn!("about the Redis at {}: {warning}", at.name);
+        }
+        let looked =
+            Looked { generation: AtomicU64::new(u64::MAX), run_id: BlockingMutex::new(found.run_id) };
+        Ok(Self(Arc::new(Inner { at, by, slots, generation: AtomicU64::new(0), looked })))
     }
 
     /// Where it leads, for people.
     pub(super) fn name(&self) -> &str {
-        &self.0.name
+        &self.0.at.name
     }
 
-    /// This thread's connection, made if there is none. One request at a time tries to make it, and if it fails, it
-    /// fails for all that waited: otherwise the last of them would wait for a time-out of each one before it.
+    /// This thread's connection, made if there is none. Whoever waits for somebody else to make it waits no longer
+    /// than if it made one itself: so nobody queues behind time-out after time-out.
     async fn connection(&self) -> RedisResult<(u64, MultiplexedConnection)> {
-        let slot = self.slot();
-        let failures = slot.failures.load(Ordering::Acquire);
-        let mut state = slot.state.lock().await;
-        let generation = self.0.generation.load(Ordering::Acquire);
-        match &state.connection {
-            Some((of, connection)) if *of == generation => return Ok((generation, connection.clone())),
-            _ => state.connection = None,
-        }
-        if slot.failures.load(Ordering::Acquire) != failures
-            && let Some(failure) = &state.failure
-        {
-            return Err(failure.clone());
-        }
-        match self.0.connect().await {
-            Ok(connection) => {
-                state.connection = Some((generation, connection.clone()));
-                Ok((generation, connection))
+        within_time(async {
+            let mut slot = self.slot().0.lock().await;
+            let generation = self.generation();
+            match &*slot {
+                Some((of, connection)) if *of == generation => return Ok((generation, connection.clone())),
+                _ => *slot = None,
             }
-            Err(failure) => {
-                slot.failures.fetch_add(1, Ordering::AcqRel);
-                state.failure = Some(failure.clone());
-                Err(failure)
-            }
+            let connection = self.connect(generation).await?;
+            *slot = Some((generation, connection.clone()));
+            Ok((generation, connection))
+        })
+        .await
+    }
+
+    /// A connection of one's own.
+    pub(super) async fn connect(&self, generation: u64) -> RedisResult<MultiplexedConnection> {
+        let connection = connect(&self.0.at.target).await?;
+        // The first one after others were given up may lead to another server.
+        if self.0.looked.generation.swap(generation, Ordering::AcqRel) != generation {
+            tokio::spawn(look_again(Arc::clone(&self.0), connection.clone()));
+        }
+        Ok(connection)
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.0.generation.load(Ordering::Acquire)
+    }
+
+    /// Gives the connections of a generation up if what came of using one says so.
+    pub(super) fn judge<T>(
+        &self,
+        generation: u64,
+        result: &RedisResult<T>,
+        answered: impl FnOnce(&T) -> Option<RedisError>,
+    ) {
+        let error = result.as_ref().map_or_else(|error| Some(error.clone()), answered);
+        if error.is_some_and(|error| is_over(&error)) {
+            self.give_up(generation);
         }
     }
 
@@ -150,10 +164,7 @@ impl Link {
     ) -> RedisResult<T> {
         let (generation, mut connection) = self.connection().await?;
         let result = what(&mut connection).await;
-        let error = result.as_ref().map_or_else(|error| Some(error.clone()), answered);
-        if error.is_some_and(|error| is_over(&error)) {
-            self.give_up(generation);
-        }
+        self.judge(generation, &result, answered);
         result
     }
 }
@@ -171,35 +182,56 @@ fn is_over(error: &RedisError) -> bool {
     }
 }
 
-fn server_error(value: &Value) -> Option<RedisError> {
+pub(super) fn error_in(value: &Value) -> Option<RedisError> {
     match value {
         Value::ServerError(error) => Some(error.clone().into()),
         _ => None,
     }
 }
 
-impl Inner {
-    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        let config = AsyncConnectionConfig::new()
-            .set_response_timeout(Some(RESPONSE_TIMEOUT))
-            .set_connection_timeout(Some(CONNECTION_TIMEOUT));
-        let connect = async {
-            match &self.target {
-                Target::Server(client) => client.get_multiplexed_async_connection_with_config(&config).await,
-                Target::Sentinel(client) => {
-                    client.lock().await.get_async_connection_with_config(&config).await
-                }
+async fn connect(target: &Target) -> RedisResult<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new()
+        .set_response_timeout(Some(RESPONSE_TIMEOUT))
+        .set_connection_timeout(Some(CONNECTION_TIMEOUT));
+    within_time(async {
+        match target {
+            Target::Server(client) => client.get_multiplexed_async_connection_with_config(&config).await,
+            Target::Sentinel(client) => client.lock().await.get_async_connection_with_config(&config).await,
+        }
+    })
+    .await
+}
+
+/// Ends what takes longer than getting a connection may.
+pub(super) async fn within_time<T>(what: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    tokio::time::timeout(CONNECTION_TIMEOUT, what)
+        .await
+        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no connection in time").into()))
+}
+
+/// Looks at the settings of a server that was not there at start, and names what is wrong.
+async fn look_again(link: Arc<Inner>, mut connection: MultiplexedConnection) {
+    let known = |run_id: &str| *link.looked.run_id.lock().unwrap_or_else(PoisonError::into_inner) == run_id;
+    if settings::run_id(&mut connection).await.is_ok_and(|run_id| known(&run_id)) {
+        return;
+    }
+    match settings::look(&mut connection, link.by).await {
+        Ok(Findings { run_id, refusal, warnings }) => {
+            if let Some(problem) = refusal {
+                tracing::error!("the Redis at {} must not be used any longer: {problem}", link.at.name);
             }
-        };
-        tokio::time::timeout(CONNECTION_TIMEOUT, connect)
-            .await
-            .unwrap_or_else(|_| Err((ErrorKind::Io, "no connection in time").into()))
+            for warning in warnings {
+                tracing::warn!("about the Redis at {}: {warning}", link.at.name);
+            }
+            *link.looked.run_id.lock().unwrap_or_else(PoisonError::into_inner) = run_id;
+        }
+        Err(error) => tracing::warn!(%error, "the settings of the Redis at {} are not known", link.at.name),
     }
 }
 
 impl ConnectionLike for Link {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        Box::pin(self.send(async move |c| c.send_packed_command(command).await, server_error))
+        Box::pin(self.send(async move |c| c.send_packed_command(command).await, error_in))
     }
 
     fn req_packed_commands<'a>(
@@ -208,39 +240,11 @@ impl ConnectionLike for Link {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        let answered = |values: &Vec<Value>| values.iter().find_map(server_error);
+        let answered = |values: &Vec<Value>| values.iter().find_map(error_in);
         Box::pin(self.send(async move |c| c.send_packed_commands(pipeline, offset, count).await, answered))
     }
 
     fn get_db(&self) -> i64 {
         0
     }
-}
-
-/// Reads what stands behind `redis+sentinel://`. User and password are the data servers'; sentinels are asked
-/// without.
-fn sentinel(rest: &str) -> std::result::Result<(Target, String), String> {
-    let expected = "expected redis+sentinel://[user:password@]host[:port],…/NAME";
-    let (credentials, rest) = rest.rsplit_once('@').map_or(("", rest), |(before, after)| (before, after));
-    let (hosts, service) = rest.split_once('/').ok_or(expected)?;
-    if service.is_empty() || hosts.is_empty() || service.contains('/') {
-        return Err(expected.to_owned());
-    }
-    let nodes = hosts
-        .split(',')
-        .map(|host| Url::parse(&format!("redis://{host}/")).map_err(|_| format!("{host} is no host")))
-        .map(|url| {
-            let url = url?;
-            let port = url.port().unwrap_or(26379);
-            let host = url.host_str().ok_or(expected)?.to_owned();
-            (host, port).into_connection_info().map_err(|e| e.to_string())
-        })
-        .collect::<std::result::Result<Vec<_>, String>>()?;
-    // The URL parser knows how user and password are encoded.
-    let data = format!("redis://{}{}localhost/", credentials, if credentials.is_empty() { "" } else { "@" });
-    let data = data.as_str().into_connection_info().map_err(|e| e.to_string())?;
-    let data = SentinelNodeConnectionInfo::default().set_redis_connection_info(data.redis_settings().clone());
-    let client = SentinelClient::build(nodes, service.to_owned(), Some(data), SentinelServerType::Master)
-        .map_err(|e| e.to_string())?;
-    Ok((Target::Sentinel(Mutex::new(client)), format!("{service}, by the sentinels {hosts}")))
 }

@@ -1,6 +1,7 @@
 //! The store for more than one machine: Redis 7 or newer, or Valkey. Every decision is one Lua script and one round
 //! trip; the scripts lie beside this file and read like the rules they carry out.
 
+mod address;
 mod clients;
 mod events;
 mod handoffs;
@@ -9,6 +10,10 @@ mod link;
 mod members;
 mod settings;
 mod sites;
+mod tls;
+
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use ::redis::{AsyncCommands, FromRedisValue, RedisError, Script, ScriptInvocation};
 use async_trait::async_trait;
@@ -27,8 +32,27 @@ const SCHEMA: i64 = 1;
 #[derive(Clone)]
 pub struct Redis {
     link: Link,
-    scripts: std::sync::Arc<Scripts>,
+    scripts: Arc<Scripts>,
     limits: Limits,
+}
+
+/// What a URL does not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// PEM file with the CAs that Redis's certificate may come from, instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file with the client certificate and its chain; Redis asks for one unless `tls-auth-clients` is `no`.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file with that certificate's private key.
+    pub key_file: Option<PathBuf>,
+    /// How many replicas must have a write that takes rights away before it is answered for; 0 is not to wait.
+    pub wait_replicas: u32,
+}
+
+impl Options {
+    fn has_tls_files(&self) -> bool {
+        self.ca_file.is_some() || self.cert_file.is_some() || self.key_file.is_some()
+    }
 }
 
 /// Every script by its name: those of a site with the common part in front, those of a tenant as they are.
@@ -58,15 +82,17 @@ scripts! {
 
 impl Redis {
     /// Connects, without limits, to `redis://[user:password@]host[:port][/db]`, or by Sentinel to
-    /// `redis+sentinel://[user:password@]host[:port][,host[:port]…]/NAME`, and looks at how it is set.
+    /// `redis+sentinel://[user:password@]host[:port][,host[:port]…]/NAME[/db]`, and looks at how it is set. With
+    /// `rediss` for `redis` it is TLS all the way. A sentinel's own user and password stand behind the URL:
+    /// `?sentinel_username=…&sentinel_password=…`.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] with what to look at, when the URL is no good, nothing answers there, or what
     /// answers must not be used.
-    pub async fn connect(url: &str) -> Result<Self> {
-        let mut link = Link::open(url).await?;
+    pub async fn connect(url: &str, options: &Options) -> Result<Self> {
+        let mut link = Link::open(url, options).await?;
         check_schema(&mut link).await?;
-        Ok(Self { link, scripts: std::sync::Arc::new(Scripts::new()), limits: Limits::NONE })
+        Ok(Self { link, scripts: Arc::new(Scripts::new()), limits: Limits::NONE })
     }
 
     /// The same store, with these limits.
