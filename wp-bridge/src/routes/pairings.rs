@@ -90,6 +90,8 @@ pub(super) async fn create(
     }
 
     if asks_again {
+        // What the first answer would have said must hold for this one too.
+        state.store.settled().await?;
         return Ok(answer(&state, &site));
     }
     let now = state.ambient.now();

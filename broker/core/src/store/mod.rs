@@ -250,6 +250,9 @@ pub trait Store: Sites + Clients + Members + Handoffs + Events + std::fmt::Debug
     async fn ping(&self) -> Result<()>;
     /// Reads all that it has, if only that tells whether it is damaged. For a start; it may take a while.
     async fn check(&self) -> Result<()>;
+    /// Answers once all that was written so far is as safe as writes that take rights away are made: for whoever
+    /// answers for such a write a second time without writing it again.
+    async fn settled(&self) -> Result<()>;
     /// What kind of store this is, for people.
     fn describe(&self) -> String;
 }

@@ -112,6 +112,7 @@ suite! {
 
 mod faults;
 mod model;
+mod replicas;
 mod settings;
 mod tls;
 mod upgrade;

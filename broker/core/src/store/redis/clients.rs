@@ -29,17 +29,21 @@ impl Clients for Redis {
     }
 
     async fn revoke_client(&self, id: ClientId, now: Timestamp) -> Result<Option<Client>> {
-        let all: Vec<(String, String)> = self.connection().hgetall(keys::CLIENTS).await?;
+        let mut lane = self.lane().await?;
+        let all: Vec<(String, String)> = lane.hgetall(keys::CLIENTS).await?;
+        let mut revoked = None;
         for (hash, json) in all {
             let mut client: Client = from_json(&json)?;
             if client.id == id {
                 if client.revoked_at.is_none() {
                     client.revoked_at = Some(now);
-                    let () = self.connection().hset(keys::CLIENTS, hash, to_json(&client)?).await?;
+                    let () = lane.hset(keys::CLIENTS, hash, to_json(&client)?).await?;
                 }
-                return Ok(Some(client));
+                revoked = Some(client);
+                break;
             }
         }
-        Ok(None)
+        lane.reach_replicas().await?;
+        Ok(revoked)
     }
 }

@@ -140,7 +140,7 @@ impl Handoffs for Redis {
     ) -> Result<Revocation> {
         let mut call = Self::call(&self.scripts.revoke_handoff, site, now, context)?;
         call.key(keys::handoff(site, id)).arg(id.to_string());
-        let fields: Fields = self.run(&call).await?;
+        let fields: Fields = self.run_durably(&call).await?;
         Ok(match handoff(id, &fields)? {
             None => Revocation::NotFound,
             Some(handoff) if handoff.redeemed_at.is_some() => Revocation::AlreadyRedeemed(handoff),
@@ -149,8 +149,9 @@ impl Handoffs for Redis {
     }
 
     async fn revoke_key(&self, site: SiteId, kid: &KeyId, now: Timestamp) -> Result<()> {
-        let () = self.connection().hset_nx(keys::revoked_keys(site), kid.as_str(), now.millis()).await?;
-        Ok(())
+        let mut lane = self.lane().await?;
+        let () = lane.hset_nx(keys::revoked_keys(site), kid.as_str(), now.millis()).await?;
+        lane.reach_replicas().await
     }
 
     async fn report_outcome(

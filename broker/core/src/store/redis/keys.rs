@@ -17,12 +17,14 @@
 //! | `gp:{tenant:T}:sites` | sorted set | site ids |
 //! | `gp:schema` | string | the layout's number |
 //! | `gp:clients` | hash | hash of the API key → client |
+//! | `gp:mark` | string | nothing: it is written before `WAIT` |
 
 use crate::id::{HandoffId, SiteId, Subject, Tenant};
 use crate::limit::Bucket;
 
 pub(super) const SCHEMA: &str = "gp:schema";
 pub(super) const CLIENTS: &str = "gp:clients";
+pub(super) const MARK: &str = "gp:mark";
 
 fn of_site(site: SiteId, rest: &str) -> String {
     format!("gp:{{{site}}}:{rest}")

@@ -47,7 +47,8 @@ impl Members for Redis {
             .arg(if_match.map(|revision| revision.to_string()).unwrap_or_default());
         let client = context.actor.client().map(|id| id.to_string());
         Self::count(&mut call, site, Bucket::ApiKey, client.as_deref(), self.limits.api_key);
-        let (what, revision, updated_at): (String, String, Option<String>) = self.run(&call).await?;
+        // Always: what it takes away depends on what was there, and a repetition cannot know that any more.
+        let (what, revision, updated_at): (String, String, Option<String>) = self.run_durably(&call).await?;
         if what == "site_not_found" {
             return Ok(MemberPut::SiteNotFound);
         }
@@ -82,6 +83,6 @@ impl Members for Redis {
     ) -> Result<bool> {
         let mut call = Self::call(&self.scripts.revoke_subject, site, now, context)?;
         call.key(keys::member(site, subject)).arg(subject.as_str());
-        Ok(self.run::<i64>(&call).await? == 1)
+        Ok(self.run_durably::<i64>(&call).await? == 1)
     }
 }

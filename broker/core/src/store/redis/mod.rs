@@ -8,6 +8,7 @@ mod handoffs;
 mod keys;
 mod link;
 mod members;
+mod replicas;
 mod settings;
 mod sites;
 mod tls;
@@ -19,6 +20,7 @@ use ::redis::{AsyncCommands, FromRedisValue, RedisError, Script, ScriptInvocatio
 use async_trait::async_trait;
 
 use self::link::Link;
+use self::replicas::{Lane, Lanes};
 use super::{Result, Store, StoreError, from_json, parsed, to_json};
 use crate::clock::Timestamp;
 use crate::event::Context;
@@ -32,6 +34,7 @@ const SCHEMA: i64 = 1;
 #[derive(Clone)]
 pub struct Redis {
     link: Link,
+    lanes: Arc<Lanes>,
     scripts: Arc<Scripts>,
     limits: Limits,
 }
@@ -92,7 +95,8 @@ impl Redis {
     pub async fn connect(url: &str, options: &Options) -> Result<Self> {
         let mut link = Link::open(url, options).await?;
         check_schema(&mut link).await?;
-        Ok(Self { link, scripts: Arc::new(Scripts::new()), limits: Limits::NONE })
+        let (lanes, scripts) = (Arc::new(Lanes::new(options.wait_replicas)), Arc::new(Scripts::new()));
+        Ok(Self { link, lanes, scripts, limits: Limits::NONE })
     }
 
     /// The same store, with these limits.
@@ -129,6 +133,18 @@ impl Redis {
         Ok(call.invoke_async(&mut self.link.clone()).await?)
     }
 
+    /// Runs a script that takes rights away.
+    async fn run_durably<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T> {
+        let mut lane = self.lane().await?;
+        let answer = call.invoke_async(&mut lane).await?;
+        lane.reach_replicas().await?;
+        Ok(answer)
+    }
+
+    async fn lane(&self) -> Result<Lane<'_>> {
+        self.lanes.lane(&self.link).await
+    }
+
     fn connection(&self) -> Link {
         self.link.clone()
     }
@@ -160,6 +176,10 @@ impl Store for Redis {
     async fn check(&self) -> Result<()> {
         // Redis reads all that it has when it starts, and does not start when that is damaged.
         Ok(())
+    }
+
+    async fn settled(&self) -> Result<()> {
+        self.lane().await?.reach_replicas().await
     }
 
     fn describe(&self) -> String {

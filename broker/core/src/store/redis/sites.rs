@@ -31,8 +31,8 @@ fn site(fields: &[Option<String>]) -> Result<Option<Site>> {
 }
 
 impl Redis {
-    /// Writes fields of a site; `None` when `condition` does not hold.
-    async fn put_site(
+    /// Starts the call that writes fields of a site; it answers with nothing when `condition` does not hold.
+    fn put_site(
         &self,
         id: SiteId,
         condition: Condition<'_>,
@@ -40,7 +40,7 @@ impl Redis {
         kind: EventKind,
         now: Timestamp,
         context: &Context,
-    ) -> Result<Option<Site>> {
+    ) -> Result<ScriptInvocation<'_>> {
         let (mode, policy) = match condition {
             Condition::IsNew => ("create", ""),
             Condition::HasPolicy(policy) => ("update", policy),
@@ -50,8 +50,7 @@ impl Redis {
         for (name, value) in fields {
             call.arg(*name).arg(value);
         }
-        let fields: Option<Fields> = self.run(&call).await?;
-        site(&fields.unwrap_or_default())
+        Ok(call)
     }
 
     async fn read_site(&self, key: String) -> Result<Option<Site>> {
@@ -68,7 +67,7 @@ impl Redis {
     }
 
     /// Removes all keys of a site but the site itself and what tells that it is being removed.
-    async fn remove_keys(&self, id: SiteId) -> Result<()> {
+    async fn remove_keys(connection: &mut impl AsyncCommands, id: SiteId) -> Result<()> {
         let (mut cursor, removed) = (0_u64, keys::removed(id));
         loop {
             let (next, mut found): (u64, Vec<String>) = ::redis::cmd("SCAN")
@@ -77,11 +76,11 @@ impl Redis {
                 .arg(keys::everything_of(id))
                 .arg("COUNT")
                 .arg(1000)
-                .query_async(&mut self.connection())
+                .query_async(connection)
                 .await?;
             found.retain(|key| *key != removed);
             if !found.is_empty() {
-                let () = self.connection().unlink(found).await?;
+                let () = connection.unlink(found).await?;
             }
             if next == 0 {
                 return Ok(());
@@ -92,6 +91,7 @@ impl Redis {
 }
 
 /// When a site is written.
+#[derive(Clone, Copy)]
 enum Condition<'a> {
     /// If it is not there.
     IsNew,
@@ -115,8 +115,9 @@ impl Sites for Redis {
         }
         // The site lies in its own slot, the claim to its origin in the tenant's. The site comes first, so that
         // whoever finds the origin claimed by a site that is not there knows that it was removed.
-        let created =
-            self.put_site(new.id, Condition::IsNew, &fields, EventKind::SiteRegistered, now, context).await?;
+        let call =
+            self.put_site(new.id, Condition::IsNew, &fields, EventKind::SiteRegistered, now, context)?;
+        let created: Option<Fields> = self.run(&call).await?;
         created.ok_or_else(|| corrupt("a site with a new id was there already"))?;
         let mut dead = String::new();
         loop {
@@ -127,7 +128,7 @@ impl Sites for Redis {
             }
             let known: SiteId = parsed(&holder)?;
             if self.site(known).await?.is_some() {
-                self.remove_keys(new.id).await?;
+                Self::remove_keys(&mut self.connection(), new.id).await?;
                 return Ok(SiteCreation::OriginKnown(known));
             }
             dead = holder;
@@ -170,8 +171,9 @@ impl Sites for Redis {
                 Err(errors) => return Ok(PolicyChange::Refused(errors)),
             };
             let (fields, condition) = ([("policy", to_json(&policy)?)], Condition::HasPolicy(&before));
-            let changed = self.put_site(id, condition, &fields, EventKind::SiteUpdated, now, context).await?;
-            if let Some(site) = changed {
+            let call = self.put_site(id, condition, &fields, EventKind::SiteUpdated, now, context)?;
+            let changed: Option<Fields> = self.run_durably(&call).await?;
+            if let Some(site) = site(&changed.unwrap_or_default())? {
                 return Ok(PolicyChange::Changed(Box::new(site)));
             }
         }
@@ -181,20 +183,21 @@ impl Sites for Redis {
     async fn remove_site(&self, id: SiteId) -> Result<bool> {
         // In this order, so that from the first step on nothing of the site can be redeemed, and so that whatever a
         // crash leaves is found and removed by doing it again.
-        let site = match self.site(id).await? {
-            Some(site) => {
-                let () = self.connection().rename(keys::site(id), keys::removed(id)).await?;
-                site
-            }
-            None => match self.read_site(keys::removed(id)).await? {
-                Some(site) => site,
-                None => return Ok(false),
-            },
+        let mut lane = self.lane().await?;
+        let site = if let Some(site) = self.site(id).await? {
+            let () = lane.rename(keys::site(id), keys::removed(id)).await?;
+            Some(site)
+        } else {
+            self.read_site(keys::removed(id)).await?
         };
-        let _: i64 = self.run(&Self::tenant_call(&self.scripts.release_origin, &site)).await?;
-        self.remove_keys(id).await?;
-        let () = self.connection().unlink(keys::removed(id)).await?;
-        Ok(true)
+        if let Some(site) = &site {
+            let release = Self::tenant_call(&self.scripts.release_origin, site);
+            let _: i64 = release.invoke_async(&mut lane).await?;
+            Self::remove_keys(&mut lane, id).await?;
+            let () = lane.unlink(keys::removed(id)).await?;
+        }
+        lane.reach_replicas().await?;
+        Ok(site.is_some())
     }
 
     async fn put_pairing_code(
@@ -210,7 +213,7 @@ impl Sites for Redis {
             .arg(code.expires_at.millis())
             .arg(i32::from(code.replace))
             .arg(PAIRING_LIFETIME.as_millis().to_string());
-        Ok(self.run::<i64>(&call).await? == 1)
+        Ok(self.run_durably::<i64>(&call).await? == 1)
     }
 
     async fn pairing_code_holds(&self, id: SiteId, secret_hash: &str, now: Timestamp) -> Result<bool> {
@@ -227,7 +230,7 @@ impl Sites for Redis {
             .arg(proven.replaces.as_ref().map(KeyId::as_str).unwrap_or_default())
             .arg(to_json(&proven.paired)?)
             .arg(proven.paired.key.kid().as_str());
-        let answer: Fields = self.run(&call).await?;
+        let answer: Fields = self.run_durably(&call).await?;
         let (what, fields) = answer.split_first().ok_or_else(|| corrupt("pair answered nothing"))?;
         match what.as_deref() {
             Some("paired") => Ok(Pairing::Paired(Box::new(required(site(fields)?, "site")?))),
