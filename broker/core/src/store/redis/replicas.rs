@@ -8,7 +8,8 @@
 //! `WAIT` speaks of what *its own connection* wrote, and blocks that connection. So a waiting write has a connection
 //! to itself, a [`Lane`]: it also makes sure that the server which was written to is the one that is asked, in the
 //! middle of a failover too. A repeated write may find nothing left to change, and then writes nothing of which
-//! `WAIT` could speak; a mark, written just before, makes it speak of everything up to now.
+//! `WAIT` could speak; a mark, written just before, makes it speak of everything up to now. (Redis 7.0 and Valkey 9
+//! count from a connection's last command of any kind, so that no test misses the mark; the manual promises writes.)
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
