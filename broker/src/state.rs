@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use gatepass_core::Store;
 use gatepass_core::client::Client;
-use gatepass_core::site::is_loopback;
 use gatepass_http::Ambient;
 use gatepass_http::cache::{ShortMemory, SiteMemory};
+use gatepass_http::destinations::Destinations;
 use gatepass_keys::Keyring;
 use url::Url;
 
@@ -20,10 +20,12 @@ pub struct BrokerState {
     pub(crate) bridge_url: Url,
     pub(crate) clients: ShortMemory<String, Client>,
     pub(crate) sites: SiteMemory,
+    pub(crate) destinations: Arc<Destinations>,
 }
 
 impl BrokerState {
-    /// From its parts. `issuer` is the public URL that tokens carry, `bridge_url` where sites call.
+    /// From its parts. `issuer` is the public URL that tokens carry, `bridge_url` where sites call, and
+    /// `destinations` the addresses at which sites may be called.
     pub fn new(
         store: Arc<dyn Store>,
         ambient: Ambient,
@@ -31,13 +33,9 @@ impl BrokerState {
         issuer: String,
         bridge_url: Url,
         sites: SiteMemory,
+        destinations: Arc<Destinations>,
     ) -> Self {
-        Self { store, ambient, keyring, issuer, bridge_url, clients: ShortMemory::new(10_000), sites }
-    }
-
-    /// Whether this Gatepass serves sites on its own machine: only then may a panel register one there, or the
-    /// challenge of pairing would be a way to make it call its neighbours.
-    pub(crate) fn is_local(&self) -> bool {
-        is_loopback(&self.bridge_url)
+        let clients = ShortMemory::new(10_000);
+        Self { store, ambient, keyring, issuer, bridge_url, clients, sites, destinations }
     }
 }

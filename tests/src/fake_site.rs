@@ -36,6 +36,8 @@ pub enum Challenge {
 pub struct FakeSite {
     /// Its origin, without a slash at the end.
     pub url: String,
+    /// Its port on 127.0.0.1.
+    pub port: u16,
     /// Its key, to be taken into use by pairing.
     pub key: SigningKey,
     challenge: Arc<Mutex<Challenge>>,
@@ -71,8 +73,7 @@ impl FakeSite {
     /// The same site after it lost its key: the same origin answers, with another key.
     pub async fn lose_key(&mut self) -> Result {
         self.server.stop(false).await;
-        let port = self.url.rsplit(':').next().unwrap_or_default().parse()?;
-        *self = Self::start_at(port)?;
+        *self = Self::start_at(self.port)?;
         Ok(())
     }
 
@@ -98,7 +99,7 @@ impl FakeSite {
         let handle = server.handle();
         std::thread::spawn(move || actix_web::rt::System::new().block_on(server));
         let http = reqwest::Client::builder().no_proxy().build()?;
-        Ok(Self { url: format!("http://127.0.0.1:{port}"), key, challenge, server: handle, http })
+        Ok(Self { url: format!("http://127.0.0.1:{port}"), port, key, challenge, server: handle, http })
     }
 
     /// How it answers from now on.

@@ -1,17 +1,18 @@
 //! The challenge of pairing: the bridge itself fetches a signature from the registered origin, so that a pairing
 //! string alone, in other hands, pairs nothing.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
 use gatepass_core::pairing::challenge_message;
 use gatepass_core::{Rng, SiteId, clock::random_bytes};
+use gatepass_http::destinations::Destinations;
+use gatepass_http::outbound::{CallError, Outbound};
 use gatepass_keys::VerificationKey;
+use reqwest::{Method, Request};
 use serde::Deserialize;
 use url::Url;
 
-/// How long a site may take to answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER_BYTES: usize = 4096;
 /// What the login endpoint's `action` is for a challenge.
@@ -20,9 +21,12 @@ const ACTION: &str = "gatepass_challenge";
 /// Why a challenge was not answered, in words for the site's owner.
 #[derive(Debug, thiserror::Error)]
 pub enum ChallengeError {
+    /// It is somewhere that Gatepass does not call. To which address the name leads is not said.
+    #[error("{0} has no public address, and Gatepass may call no other; its operator can allow it")]
+    Forbidden(String),
     /// Nothing answered.
     #[error("{0} could not be reached: {1}")]
-    Unreachable(String, &'static str),
+    Unreachable(String, CallError),
     /// Something else answered.
     #[error("{0} answered with status {1}; it must answer 200 itself, redirects are not followed")]
     Status(String, u16),
@@ -40,7 +44,7 @@ pub enum ChallengeError {
 /// Fetches challenges.
 #[derive(Debug)]
 pub struct Challenger {
-    client: reqwest::Client,
+    outbound: Outbound,
 }
 
 #[derive(Deserialize)]
@@ -50,14 +54,8 @@ struct Answer {
 }
 
 impl Challenger {
-    pub(crate) fn new() -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(TIMEOUT)
-            .no_proxy()
-            .user_agent(concat!("Gatepass/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client })
+    pub(crate) fn new(destinations: Arc<Destinations>) -> Result<Self, reqwest::Error> {
+        Ok(Self { outbound: Outbound::new(destinations)? })
     }
 
     /// Whether whoever answers at `landing_url` holds the private half of `key`, now.
@@ -71,16 +69,19 @@ impl Challenger {
         let nonce = BASE64URL_NOPAD.encode(&random_bytes::<32>(rng)?);
         let url = challenge_url(landing_url, &nonce);
         let host = url.origin().ascii_serialization();
-        let unreachable = |error: &reqwest::Error| {
-            let why = if error.is_timeout() { "no answer in 10 seconds" } else { "no connection" };
-            ChallengeError::Unreachable(host.clone(), why)
+        let failed = |error: CallError| match error {
+            CallError::Forbidden(forbidden) => {
+                tracing::warn!(%site, "a site is not called: {forbidden}");
+                ChallengeError::Forbidden(host.clone())
+            }
+            error => ChallengeError::Unreachable(host.clone(), error),
         };
-        let mut response = self.client.get(url).send().await.map_err(|error| unreachable(&error))?;
+        let mut response = self.outbound.send(Request::new(Method::GET, url)).await.map_err(failed)?;
         if response.status() != reqwest::StatusCode::OK {
             return Err(ChallengeError::Status(host, response.status().as_u16()));
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| failed(error.into()))? {
             body.extend_from_slice(&chunk);
             if body.len() > MAX_ANSWER_BYTES {
                 return Err(ChallengeError::Shape(host));

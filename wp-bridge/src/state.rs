@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gatepass_core::Store;
 use gatepass_http::Ambient;
 use gatepass_http::cache::SiteMemory;
+use gatepass_http::destinations::Destinations;
 use gatepass_keys::KeySet;
 use url::Url;
 
@@ -26,7 +27,7 @@ pub struct BridgeState {
 }
 
 impl BridgeState {
-    /// From its parts.
+    /// From its parts. `destinations` are the addresses at which sites may be called.
     ///
     /// # Errors
     /// When the machine's certificates cannot be read, which calling sites over HTTPS needs.
@@ -37,6 +38,7 @@ impl BridgeState {
         issuer: String,
         bridge_url: &Url,
         sites: SiteMemory,
+        destinations: Arc<Destinations>,
     ) -> Result<Self, reqwest::Error> {
         Ok(Self {
             store,
@@ -44,7 +46,7 @@ impl BridgeState {
             keys,
             issuer,
             bridge: bridge_url.as_str().trim_end_matches('/').to_owned(),
-            challenger: Challenger::new()?,
+            challenger: Challenger::new(destinations)?,
             sites,
             tally: Tally::default(),
         })

@@ -8,6 +8,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use gatepass_core::client::Scope;
 use gatepass_core::site::Origin;
 use gatepass_core::{ClientId, SiteId, Tenant};
+use ipnet::IpNet;
 use serde::Deserialize;
 use url::Url;
 
@@ -80,6 +81,17 @@ pub(crate) struct Settings {
 
     #[command(flatten)]
     pub(crate) limits: LimitSettings,
+    /// Network of private addresses where sites may be, such as 10.1.0.0/16; once for each. Gatepass calls a
+    /// site when it is paired, and refuses to call what is not public [default: none; 127.0.0.0/8 and ::1
+    /// while the bridge URL is on loopback]
+    #[arg(
+        long = "allow-private-network",
+        global = true,
+        env = "GATEPASS_ALLOW_PRIVATE_NETWORKS",
+        value_delimiter = ',',
+        value_name = "CIDR"
+    )]
+    pub(crate) allow_private_networks: Option<Vec<IpNet>>,
 
     /// How the log is written, to stderr [default: text]
     #[arg(long, global = true, env = "GATEPASS_LOG_FORMAT", value_enum, value_name = "FORMAT")]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use gatepass_core::limit::{Limits, Rate};
 use gatepass_core::site::check_http_url;
 use gatepass_core::store::redis::Options;
+use ipnet::IpNet;
 use url::Url;
 
 use crate::args::{LimitSettings, LogFormat, Settings};
@@ -33,6 +34,7 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<Url>,
     pub(crate) bridge_url: Option<Url>,
     pub(crate) limits: Limits,
+    pub(crate) allow_private_networks: Vec<IpNet>,
     pub(crate) log_format: LogFormat,
     pub(crate) log: String,
     pub(crate) json: bool,
@@ -68,6 +70,10 @@ impl Config {
             public_url,
             bridge_url,
             limits: limits(given.limits, file.limits),
+            allow_private_networks: given
+                .allow_private_networks
+                .or(file.allow_private_networks)
+                .unwrap_or_default(),
             log_format: given.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
             log: given.log.or(file.log).unwrap_or_else(|| "info,actix_server=warn".to_owned()),
             json: given.json,

@@ -6,7 +6,9 @@ use std::time::Duration;
 use actix_web::{rt, web};
 use gatepass_broker::BrokerState;
 use gatepass_core::Store;
+use gatepass_core::site::is_loopback;
 use gatepass_http::cache::SiteMemory;
+use gatepass_http::destinations::Destinations;
 use gatepass_http::{Ambient, server};
 use gatepass_wp_bridge::BridgeState;
 
@@ -27,6 +29,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     instance.save(&config.data_dir)?;
 
     let (ambient, sites) = (Ambient::system(), SiteMemory::new(Arc::clone(&store)));
+    let destinations = Arc::new(destinations(config, &instance));
     let bridge = BridgeState::new(
         Arc::clone(&store),
         ambient.clone(),
@@ -34,6 +37,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
         instance.issuer(),
         &instance.bridge_url,
         sites.clone(),
+        Arc::clone(&destinations),
     )
     .map_err(|error| Failure::Failed(format!("cannot make HTTPS calls: {error}")))?;
     let bridge = web::Data::new(bridge);
@@ -44,6 +48,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
         instance.issuer(),
         instance.bridge_url.clone(),
         sites,
+        destinations,
     ));
     let describe = store.describe();
     let housekeeping = rt::spawn(keep_house(Arc::clone(&store), bridge.clone(), ambient.clone()));
@@ -78,6 +83,12 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     served?;
     tracing::info!("Gatepass stopped");
     Ok(())
+}
+
+/// Where sites may be called. A Gatepass that only its own machine reaches serves sites there.
+fn destinations(config: &Config, instance: &Instance) -> Destinations {
+    let destinations = Destinations::new(config.allow_private_networks.clone());
+    if is_loopback(&instance.bridge_url) { destinations.and_loopback() } else { destinations }
 }
 
 async fn keep_house(store: Arc<dyn Store>, bridge: web::Data<BridgeState>, ambient: Ambient) {

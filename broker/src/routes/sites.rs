@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, web};
 use gatepass_core::client::Scope;
 use gatepass_core::event::Event;
 use gatepass_core::pairing::make_code;
-use gatepass_core::site::{Origin, Policy, Site, Versions, is_loopback};
+use gatepass_core::site::{Origin, Policy, Site, Versions};
 use gatepass_core::store::{ChangePolicy, PolicyChange, SiteCreation};
 use gatepass_core::validate::{self, FieldError};
 use gatepass_core::{SiteId, Timestamp};
@@ -64,8 +64,9 @@ pub(super) async fn create(
     let origin: Origin = body.url.parse().map_err(|error: gatepass_core::site::InvalidOrigin| {
         Problem::invalid(vec![FieldError::new("url", "invalid", error.to_string())])
     })?;
-    if is_loopback(origin.url()) && !state.is_local() {
-        let message = "expected https:// and a name or address that is not this machine's own";
+    // Pairing would refuse it too. It is said here already, where somebody can correct it.
+    if state.destinations.check_literal(origin.url()).is_err() {
+        let message = "expected a name or a public address: Gatepass may call no other";
         return Err(Problem::invalid(vec![FieldError::new("url", "invalid", message)]));
     }
     check_policy(&body.policy)?;

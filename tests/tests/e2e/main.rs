@@ -9,6 +9,7 @@ mod faults;
 mod harness;
 mod identity;
 mod limits;
+mod outbound;
 mod panel_api;
 mod plugin;
 mod refusals;
@@ -88,6 +89,8 @@ gatepass_tests::run! {
         damage::a_file_that_another_program_holds_is_told_plainly,
         limits::whoever_asks_too_often_is_told_when_to_ask_again,
         limits::an_attacker_on_everybodys_address_locks_nobody_out,
+        outbound::a_site_at_a_private_address_is_not_called_unless_its_operator_allows_it,
+        outbound::a_panel_registers_no_site_at_a_private_address,
         harness::wordpress_boots_and_an_administrator_logs_in_with_a_password,
         faults::while_the_store_is_paused_the_page_is_a_503_and_the_same_attempt_works_afterwards,
         faults::the_button_on_the_temporary_page_repeats_the_attempt,
