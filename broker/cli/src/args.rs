@@ -81,6 +81,17 @@ pub(crate) struct Settings {
 
     #[command(flatten)]
     pub(crate) limits: LimitSettings,
+    /// Network of reverse proxies, such as 10.0.0.0/24; once for each. Only they are believed what X-Forwarded-For or
+    /// Forwarded says of a client's address [default: none; who connects is the client]
+    #[arg(
+        long = "trusted-proxy",
+        global = true,
+        env = "GATEPASS_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        value_name = "CIDR"
+    )]
+    pub(crate) trusted_proxies: Option<Vec<IpNet>>,
+
     /// Network of private addresses where sites may be, such as 10.1.0.0/16; once for each. Gatepass calls a
     /// site when it is paired, and refuses to call what is not public [default: none; 127.0.0.0/8 and ::1
     /// while the bridge URL is on loopback]

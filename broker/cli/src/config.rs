@@ -34,6 +34,7 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<Url>,
     pub(crate) bridge_url: Option<Url>,
     pub(crate) limits: Limits,
+    pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) allow_private_networks: Vec<IpNet>,
     pub(crate) log_format: LogFormat,
     pub(crate) log: String,
@@ -70,6 +71,7 @@ impl Config {
             public_url,
             bridge_url,
             limits: limits(given.limits, file.limits),
+            trusted_proxies: given.trusted_proxies.or(file.trusted_proxies).unwrap_or_default(),
             allow_private_networks: given
                 .allow_private_networks
                 .or(file.allow_private_networks)

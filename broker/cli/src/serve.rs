@@ -9,7 +9,7 @@ use gatepass_core::Store;
 use gatepass_core::site::is_loopback;
 use gatepass_http::cache::SiteMemory;
 use gatepass_http::destinations::Destinations;
-use gatepass_http::{Ambient, server};
+use gatepass_http::{Ambient, TrustedProxies, server};
 use gatepass_wp_bridge::BridgeState;
 
 use crate::config::Config;
@@ -59,6 +59,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let bridge_routes = move |app: &mut web::ServiceConfig| {
         app.app_data(state.clone()).configure(gatepass_wp_bridge::routes);
     };
+    let proxies = TrustedProxies::new(config.trusted_proxies.clone());
     let listening = |what: &'static str| move |address| tracing::info!(%address, "listening for {what}");
     tracing::info!(public_url = %instance.public_url, bridge_url = %instance.bridge_url, store = describe, "Gatepass starts");
 
@@ -67,16 +68,17 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
             config.listen,
             ambient.clone(),
             Arc::clone(&store),
+            proxies.clone(),
             broker_routes,
             listening("panels"),
         );
-        let for_sites = server::serve(address, ambient, store, bridge_routes, listening("sites"));
+        let for_sites = server::serve(address, ambient, store, proxies, bridge_routes, listening("sites"));
         tokio::try_join!(for_panels, for_sites).map(|_| ())
     } else {
         let routes = move |app: &mut web::ServiceConfig| {
             app.configure(broker_routes.clone()).configure(bridge_routes.clone());
         };
-        server::serve(config.listen, ambient, store, routes, listening("panels and sites")).await
+        server::serve(config.listen, ambient, store, proxies, routes, listening("panels and sites")).await
     };
     housekeeping.abort();
     bridge.flush_tally().await;

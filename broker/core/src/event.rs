@@ -96,7 +96,7 @@ pub struct Context {
     pub request_id: RequestId,
     /// Who did it.
     pub actor: Actor,
-    /// The customer's address, as the site or the panel reports it.
+    /// The customer's address, as the site or the panel reports it; of a pairing, where the site's request came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_ip: Option<IpAddr>,
     /// The customer's browser, as the site reports it.

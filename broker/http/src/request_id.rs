@@ -8,7 +8,7 @@ use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use gatepass_core::RequestId;
 
-use crate::{Ambient, Code, Problem};
+use crate::{Ambient, ClientAddress, Code, Problem, TrustedProxies};
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -27,6 +27,8 @@ pub async fn request_id(
         },
     };
     request.extensions_mut().insert(id.clone());
+    let client = client_address(&request)?;
+    request.extensions_mut().insert(client);
     // The path names sites, subjects and handoffs; a token or a key never stands in one, and the query is left out.
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let response = next.call(request).await?.map_into_boxed_body();
@@ -39,9 +41,17 @@ pub async fn request_id(
         %method,
         path,
         status = response.status().as_u16(),
+        client = %client.0,
         micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
     );
     Ok(response)
+}
+
+fn client_address(request: &ServiceRequest) -> Result<ClientAddress, Problem> {
+    let peer = request.peer_addr().ok_or_else(|| Problem::new(Code::Internal))?.ip();
+    let proxies =
+        request.app_data::<web::Data<TrustedProxies>>().ok_or_else(|| Problem::new(Code::Internal))?;
+    Ok(proxies.client_address(peer, request.headers()))
 }
 
 /// Puts the request id into a problem, and makes a problem of what actix answered by itself.

@@ -10,7 +10,7 @@ use gatepass_core::Store;
 
 use crate::body::MAX_BODY_BYTES;
 use crate::request_id::{not_found, request_id};
-use crate::{Ambient, health};
+use crate::{Ambient, TrustedProxies, health};
 
 /// How long requests in flight may take to finish once the server is told to stop, in seconds.
 const SHUTDOWN_SECS: u64 = 30;
@@ -30,20 +30,22 @@ pub enum ServerError {
 }
 
 /// Serves `routes` on `address` until the process is told to stop (SIGINT or SIGTERM), then answers what is in
-/// flight. Whether it is ready is up to `store`; `listening` is called once connections are accepted.
+/// flight. Whether it is ready is up to `store`, where a request comes from is up to `proxies`; `listening` is called once connections are accepted.
 pub async fn serve(
     address: SocketAddr,
     ambient: Ambient,
     store: Arc<dyn Store>,
+    proxies: TrustedProxies,
     routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), ServerError> {
-    let (ambient, store) = (web::Data::new(ambient), web::Data::new(store));
+    let (ambient, store, proxies) = (web::Data::new(ambient), web::Data::new(store), web::Data::new(proxies));
     let server = HttpServer::new(move || {
         App::new()
             .wrap(from_fn(request_id))
             .app_data(ambient.clone())
             .app_data(store.clone())
+            .app_data(proxies.clone())
             .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
             .configure(routes.clone())
             .configure(health::routes)

@@ -12,6 +12,7 @@ mod limits;
 mod outbound;
 mod panel_api;
 mod plugin;
+mod proxies;
 mod refusals;
 mod serve;
 
@@ -91,6 +92,7 @@ gatepass_tests::run! {
         limits::an_attacker_on_everybodys_address_locks_nobody_out,
         outbound::a_site_at_a_private_address_is_not_called_unless_its_operator_allows_it,
         outbound::a_panel_registers_no_site_at_a_private_address,
+        proxies::the_clients_address_is_the_peers_unless_a_trusted_proxy_says_another,
         harness::wordpress_boots_and_an_administrator_logs_in_with_a_password,
         faults::while_the_store_is_paused_the_page_is_a_503_and_the_same_attempt_works_afterwards,
         faults::the_button_on_the_temporary_page_repeats_the_attempt,

@@ -7,7 +7,7 @@ use gatepass_core::pairing::{Pairing, PairingSecret, Proven};
 use gatepass_core::site::{Paired, Site, Versions};
 use gatepass_core::store::Entry;
 use gatepass_core::validate::FieldError;
-use gatepass_http::{Code, Json, Problem, RequestIdOf};
+use gatepass_http::{ClientAddress, Code, Json, Problem, RequestIdOf};
 use gatepass_keys::token::site::Unverified;
 use gatepass_keys::{Jwk, KeyId, VerificationKey};
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,7 @@ pub(super) struct KeySetAnswer {
 pub(super) async fn create(
     state: web::Data<BridgeState>,
     RequestIdOf(request_id): RequestIdOf,
+    ClientAddress(address): ClientAddress,
     Json(body): Json<NewPairing>,
 ) -> Result<HttpResponse, Problem> {
     // Whoever lacks the secret learns nothing, not even whether there is such a site.
@@ -68,7 +69,7 @@ pub(super) async fn create(
     if !asks_again && !state.store.pairing_code_holds(id, &secret_hash, state.ambient.now()).await? {
         return Err(unknown_code());
     }
-    let context = Context::new(request_id, Actor::Site);
+    let context = Context { client_ip: Some(address), ..Context::new(request_id, Actor::Site) };
 
     if !site.origin.holds(&body.url) {
         refuse(&state, id, "identity_conflict", &context).await?;
