@@ -1,6 +1,7 @@
 //! The plugin's side of the wire without WordPress: for what the real plugin never does, such as answering a
 //! challenge with another key.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
@@ -105,6 +106,12 @@ impl FakeSite {
     /// How it answers from now on.
     pub fn answers(&self, challenge: Challenge) {
         *self.challenge.lock().unwrap_or_else(PoisonError::into_inner) = challenge;
+    }
+
+    /// Calls the bridge from another address of this machine from now on, such as 127.0.0.2.
+    pub fn call_from(&mut self, address: IpAddr) -> Result {
+        self.http = reqwest::Client::builder().no_proxy().local_address(address).build()?;
+        Ok(())
     }
 
     /// What the plugin would post, to be varied.

@@ -28,6 +28,7 @@ pub mod gatepass;
 pub mod mariadb;
 pub mod ports;
 pub mod process;
+pub mod raw;
 pub mod redis;
 pub mod runner;
 pub mod script;

@@ -1,5 +1,6 @@
 //! A Redis of one's own.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -43,6 +44,17 @@ impl Redis {
         self.service.stop();
         self.service = launch(&self.folder, self.port, &[])?;
         Ok(())
+    }
+
+    /// How often each command was called until now, those that a script called included. `INFO` is left out: it is
+    /// what asks.
+    pub fn calls(&self) -> Result<BTreeMap<String, u64>> {
+        let stats = self.command(&["INFO", "commandstats"])?;
+        let calls = stats.lines().filter_map(|line| {
+            let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+            Some((name.to_owned(), rest.split(',').next()?.parse().ok()?))
+        });
+        Ok(calls.filter(|(name, _)| name != "info").collect())
     }
 
     /// Runs one command by `redis-cli`.

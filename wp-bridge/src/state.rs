@@ -6,6 +6,7 @@ use gatepass_core::Store;
 use gatepass_http::Ambient;
 use gatepass_http::cache::SiteMemory;
 use gatepass_http::destinations::Destinations;
+use gatepass_http::strangers::Strangers;
 use gatepass_keys::KeySet;
 use url::Url;
 
@@ -23,6 +24,8 @@ pub struct BridgeState {
     pub(crate) bridge: String,
     pub(crate) challenger: Challenger,
     pub(crate) sites: SiteMemory,
+    /// Who shows a pairing code is a stranger.
+    pub(crate) pairing: Strangers,
     pub(crate) tally: Tally,
 }
 
@@ -48,6 +51,7 @@ impl BridgeState {
             bridge: bridge_url.as_str().trim_end_matches('/').to_owned(),
             challenger: Challenger::new(destinations)?,
             sites,
+            pairing: Strangers::default(),
             tally: Tally::default(),
         })
     }

@@ -70,6 +70,7 @@ table! {
     Internal "internal" 500 "Gatepass failed; the request id leads to the reason in its log." page Temporary;
     StoreUnavailable "store_unavailable" 503 "The store does not answer; try again." page Temporary
         causes ["store_unavailable"];
+    Overloaded "overloaded" 503 "There is more to do than can be done; try again in a moment." page Temporary;
 
     SiteNotFound "site_not_found" 404 "There is no such site.";
     SiteExists "site_exists" 409 "This URL is registered already.";

@@ -1,12 +1,52 @@
-//! `/healthz`: the process lives. `/readyz`: it can do its work.
+//! `/healthz`: the process lives. `/readyz`: it can do its work. Anybody may ask, as often as they like: the store is
+//! asked once a second.
 
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, Route, web};
-use gatepass_core::Store;
+use gatepass_core::{Store, Timestamp};
 use serde_json::json;
+use tokio::sync::Mutex;
 
-use crate::Problem;
+use crate::cache::LIFETIME;
+use crate::{Ambient, Code, Problem};
+
+/// Whether the store answers, as it was at most a second ago.
+#[derive(Debug)]
+pub(crate) struct Readiness {
+    store: Arc<dyn Store>,
+    last: Mutex<Option<(Timestamp, bool)>>,
+}
+
+impl Readiness {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, last: Mutex::new(None) }
+    }
+
+    /// Who comes while the store is being asked waits for its answer.
+    async fn check(&self, ambient: &Ambient) -> Result<(), Problem> {
+        let mut last = self.last.lock().await;
+        match *last {
+            Some((at, ready)) if is_fresh(at, ambient.now()) => {
+                if ready {
+                    Ok(())
+                } else {
+                    Err(Problem::new(Code::StoreUnavailable))
+                }
+            }
+            _ => {
+                let answer = self.store.ping().await;
+                *last = Some((ambient.now(), answer.is_ok()));
+                Ok(answer?)
+            }
+        }
+    }
+}
+
+/// Of a time ahead nothing is known: the clock was put back.
+fn is_fresh(at: Timestamp, now: Timestamp) -> bool {
+    u128::try_from(now.millis() - at.millis()).is_ok_and(|age| age < LIFETIME.as_millis())
+}
 
 /// Both routes.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -20,7 +60,10 @@ async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
 }
 
-async fn readyz(store: web::Data<Arc<dyn Store>>) -> Result<HttpResponse, Problem> {
-    store.ping().await?;
+async fn readyz(
+    readiness: web::Data<Readiness>,
+    ambient: web::Data<Ambient>,
+) -> Result<HttpResponse, Problem> {
+    readiness.check(&ambient).await?;
     Ok(HttpResponse::Ok().json(json!({ "status": "ok" })))
 }

@@ -13,6 +13,7 @@ pub mod outbound;
 pub mod problem;
 pub mod request_id;
 pub mod server;
+pub mod strangers;
 
 pub use ambient::Ambient;
 pub use bearer::bearer;

@@ -9,6 +9,7 @@ use actix_web::{App, HttpServer, web};
 use gatepass_core::Store;
 
 use crate::body::MAX_BODY_BYTES;
+use crate::health::Readiness;
 use crate::request_id::{not_found, request_id};
 use crate::{Ambient, TrustedProxies, health};
 
@@ -39,12 +40,13 @@ pub async fn serve(
     routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), ServerError> {
-    let (ambient, store, proxies) = (web::Data::new(ambient), web::Data::new(store), web::Data::new(proxies));
+    let (ambient, readiness, proxies) =
+        (web::Data::new(ambient), web::Data::new(Readiness::new(store)), web::Data::new(proxies));
     let server = HttpServer::new(move || {
         App::new()
             .wrap(from_fn(request_id))
             .app_data(ambient.clone())
-            .app_data(store.clone())
+            .app_data(readiness.clone())
             .app_data(proxies.clone())
             .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
             .configure(routes.clone())

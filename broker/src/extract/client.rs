@@ -7,7 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use gatepass_core::client::{ApiKey, Client, Scope};
 use gatepass_core::event::{Actor, Context};
-use gatepass_http::{Code, Problem, RequestIdOf, bearer};
+use gatepass_http::{ClientAddress, Code, Problem, RequestIdOf, bearer};
 
 use crate::BrokerState;
 
@@ -39,13 +39,16 @@ impl FromRequest for Authenticated {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let key: Option<ApiKey> = bearer(request).and_then(|text| text.parse().ok());
         let request_id = RequestIdOf::from_request(request, payload);
+        let from = ClientAddress::from_request(request, payload);
         let state = request.app_data::<web::Data<BrokerState>>().cloned();
         Box::pin(async move {
             let state = state.ok_or_else(|| Problem::new(Code::Internal))?;
             let RequestIdOf(request_id) = request_id.await?;
             // A key that is no key costs no look-up.
             let hash = key.ok_or_else(|| Problem::new(Code::Unauthorized))?.hash();
-            let found = state.clients.get(hash.as_str().to_owned(), state.store.client(&hash)).await?;
+            let (name, look_up) = (hash.as_str().to_owned(), state.store.client(&hash));
+            let found =
+                state.clients.get_for_stranger(name, from.await?, state.ambient.now(), look_up).await?;
             match found.filter(|client| client.revoked_at.is_none()) {
                 Some(client) => {
                     let context = Context::new(request_id, Actor::Client(client.id));

@@ -6,6 +6,7 @@ mod browser;
 mod click;
 mod damage;
 mod faults;
+mod forgeries;
 mod harness;
 mod identity;
 mod limits;
@@ -93,6 +94,8 @@ gatepass_tests::run! {
         outbound::a_site_at_a_private_address_is_not_called_unless_its_operator_allows_it,
         outbound::a_panel_registers_no_site_at_a_private_address,
         proxies::the_clients_address_is_the_peers_unless_a_trusted_proxy_says_another,
+        forgeries::forged_stale_and_foreign_tokens_cost_no_store_access,
+        forgeries::strangers_who_invent_names_neither_load_the_store_nor_lock_anybody_out,
         harness::wordpress_boots_and_an_administrator_logs_in_with_a_password,
         faults::while_the_store_is_paused_the_page_is_a_503_and_the_same_attempt_works_afterwards,
         faults::the_button_on_the_temporary_page_repeats_the_attempt,

@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use gatepass_core::SiteId;
 use gatepass_core::event::{Actor, Context};
 use gatepass_core::site::Site;
-use gatepass_http::{Code, Problem, RequestIdOf, bearer};
+use gatepass_http::{ClientAddress, Code, Problem, RequestIdOf, bearer};
 use gatepass_keys::token::TokenError;
 use gatepass_keys::token::site::Unverified;
 
@@ -32,28 +32,33 @@ impl FromRequest for ProvenSite {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let proof = bearer(request).map(str::to_owned);
         let request_id = RequestIdOf::from_request(request, payload);
+        let from = ClientAddress::from_request(request, payload);
         let state = request.app_data::<web::Data<BridgeState>>().cloned();
         Box::pin(async move {
             let state = state.ok_or_else(|| Problem::new(Code::Internal))?;
             let RequestIdOf(request_id) = request_id.await?;
             let invalid = || Problem::new(Code::SiteProofInvalid);
-            let site = prove(&state, &proof.ok_or_else(invalid)?).await?;
+            let site = prove(&state, &proof.ok_or_else(invalid)?, from.await?).await?;
             Ok(Self { site, context: Context::new(request_id, Actor::Site) })
         })
     }
 }
 
-async fn prove(state: &BridgeState, unverified_proof: &str) -> Result<Arc<Site>, Problem> {
+async fn prove(
+    state: &BridgeState,
+    unverified_proof: &str,
+    from: ClientAddress,
+) -> Result<Arc<Site>, Problem> {
     let unverified = Unverified::parse(unverified_proof).map_err(|error| refused(&error))?;
     let unverified_id: Option<SiteId> = unverified.claimed_site().parse().ok();
     let invalid = || Problem::new(Code::SiteProofInvalid);
     let id = unverified_id.ok_or_else(invalid)?;
-    let now = state.ambient.now().secs();
-    unverified.check_claims(&state.bridge, now).map_err(|error| refused(&error))?;
+    let now = state.ambient.now();
+    unverified.check_claims(&state.bridge, now.secs()).map_err(|error| refused(&error))?;
     // Unknown, not paired, and paired with another key: all the same to a stranger.
-    let site = state.sites.get(id).await?.ok_or_else(invalid)?;
+    let site = state.sites.get_for_stranger(id, from, now).await?.ok_or_else(invalid)?;
     let key = &site.paired.as_ref().ok_or_else(invalid)?.key;
-    unverified.verify(key, &state.bridge, now).map_err(|error| refused(&error))?;
+    unverified.verify(key, &state.bridge, now.secs()).map_err(|error| refused(&error))?;
     Ok(site)
 }
 

@@ -56,20 +56,21 @@ pub(super) struct KeySetAnswer {
 pub(super) async fn create(
     state: web::Data<BridgeState>,
     RequestIdOf(request_id): RequestIdOf,
-    ClientAddress(address): ClientAddress,
+    from: ClientAddress,
     Json(body): Json<NewPairing>,
 ) -> Result<HttpResponse, Problem> {
     // Whoever lacks the secret learns nothing, not even whether there is such a site.
     let unknown_code = || Problem::new(Code::PairingCodeInvalid);
     let id: SiteId = body.site_id.parse().map_err(|_| unknown_code())?;
     let secret: PairingSecret = body.secret.parse().map_err(|_| unknown_code())?;
+    state.pairing.admit(from, state.ambient.now())?;
     let secret_hash = secret.hash();
     let site = state.store.site(id).await?.ok_or_else(unknown_code)?;
     let asks_again = has_paired(&site, &body, &secret_hash);
     if !asks_again && !state.store.pairing_code_holds(id, &secret_hash, state.ambient.now()).await? {
         return Err(unknown_code());
     }
-    let context = Context { client_ip: Some(address), ..Context::new(request_id, Actor::Site) };
+    let context = Context { client_ip: Some(from.0), ..Context::new(request_id, Actor::Site) };
 
     if !site.origin.holds(&body.url) {
         refuse(&state, id, "identity_conflict", &context).await?;

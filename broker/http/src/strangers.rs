@@ -1,0 +1,149 @@
+//! What strangers may cost. A name that nobody was seen with before, be it a site's id, an API key or a pairing
+//! code, has to be looked up, and anybody can make up any number of them. So such look-ups are few: in all, lest the
+//! store be loaded, and from one network, lest one stranger take them all and lock out a newcomer. Who is known
+//! already is asked nothing here, and so cannot be locked out at all.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use gatepass_core::Timestamp;
+use moka::sync::Cache;
+
+use crate::{ClientAddress, Code, Problem};
+
+/// How often, and how many at once, for all together. A store answers ten thousands of look-ups a second.
+const ALL: Rate = Rate { every_millis: 2, burst: 1000 };
+/// For one network: an IPv4 address, or the /64 that one IPv6 subscriber has (RFC 6177).
+const ONE: Rate = Rate { every_millis: 50, burst: 100 };
+/// How many networks are told apart; the total holds beyond.
+const MAX_NETWORKS: u64 = 10_000;
+
+/// The look-ups that strangers have.
+#[derive(Debug)]
+pub struct Strangers {
+    all: Bucket,
+    by_network: Cache<IpAddr, Arc<Bucket>>,
+}
+
+impl Default for Strangers {
+    fn default() -> Self {
+        // A bucket that was not used for as long as it takes to fill is full, and need not be kept.
+        let full_after = Duration::from_millis(ONE.window().unsigned_abs());
+        let by_network = Cache::builder().max_capacity(MAX_NETWORKS).time_to_idle(full_after).build();
+        Self { all: Bucket::default(), by_network }
+    }
+}
+
+impl Strangers {
+    /// Takes one look-up.
+    ///
+    /// # Errors
+    /// [`Code::Overloaded`] when there is none left at present.
+    pub fn admit(&self, ClientAddress(address): ClientAddress, now: Timestamp) -> Result<(), Problem> {
+        let own = self.by_network.get_with(network(address), Arc::default);
+        if own.take(ONE, now) && self.all.take(ALL, now) {
+            Ok(())
+        } else {
+            Err(Problem::new(Code::Overloaded))
+        }
+    }
+}
+
+/// What one client can be taken to have.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+    }
+}
+
+/// A rate, and how much of it may come at once.
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    every_millis: i64,
+    burst: i64,
+}
+
+impl Rate {
+    /// How long an empty bucket takes to fill.
+    const fn window(self) -> i64 {
+        self.every_millis * self.burst
+    }
+}
+
+/// A token bucket, kept as the one time at which it will be full (GCRA, ITU-T I.371).
+#[derive(Debug, Default)]
+struct Bucket {
+    full_at: AtomicI64,
+}
+
+impl Bucket {
+    fn take(&self, rate: Rate, now: Timestamp) -> bool {
+        let now = now.millis();
+        let latest = now + rate.window();
+        let after = |full_at: i64| {
+            // Later than an empty bucket would be full, only because the clock was put back: it counts as full.
+            let full_at = if full_at > latest { now } else { full_at.max(now) } + rate.every_millis;
+            (full_at <= latest).then_some(full_at)
+        };
+        self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: i64 = 1_700_000_000_000;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(START + millis)
+    }
+
+    fn from(address: &str) -> ClientAddress {
+        ClientAddress(address.parse().unwrap())
+    }
+
+    /// How many of 5,000 are let through.
+    fn admitted(strangers: &Strangers, address: &str, now: Timestamp) -> usize {
+        (0..5000).filter(|_| strangers.admit(from(address), now).is_ok()).count()
+    }
+
+    #[test]
+    fn one_network_has_its_burst_then_its_rate_then_its_burst_again() {
+        let strangers = Strangers::default();
+        assert_eq!(admitted(&strangers, "192.0.2.1", at(0)), 100);
+        assert_eq!(admitted(&strangers, "192.0.2.1", at(49)), 0);
+        assert_eq!(admitted(&strangers, "192.0.2.1", at(1000)), 20);
+        assert_eq!(admitted(&strangers, "192.0.2.1", at(60_000)), 100);
+    }
+
+    #[test]
+    fn nobody_uses_up_what_another_network_has() {
+        let strangers = Strangers::default();
+        admitted(&strangers, "192.0.2.1", at(0));
+        assert_eq!(admitted(&strangers, "192.0.2.2", at(0)), 100);
+        assert_eq!(admitted(&strangers, "2001:db8:1:1::1", at(0)), 100);
+        assert_eq!(admitted(&strangers, "2001:db8:1:1:ffff::2", at(0)), 0, "of the same /64");
+        assert_eq!(admitted(&strangers, "2001:db8:1:2::1", at(0)), 100);
+    }
+
+    #[test]
+    fn all_together_have_no_more_than_the_total() {
+        let strangers = Strangers::default();
+        let all = (0..50_u8).map(|n| admitted(&strangers, &format!("192.0.2.{n}"), at(0))).sum::<usize>();
+        assert_eq!(all, 1000);
+        assert_eq!(admitted(&strangers, "198.51.100.1", at(10)), 5);
+        assert_eq!(admitted(&strangers, "198.51.100.2", at(60_000)), 100, "and have it again later");
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_locks_nobody_out() {
+        let strangers = Strangers::default();
+        admitted(&strangers, "192.0.2.1", at(3_600_000));
+        assert_eq!(admitted(&strangers, "192.0.2.1", at(0)), 100);
+        assert_eq!(admitted(&strangers, "192.0.2.1", at(1000)), 20);
+    }
+}
