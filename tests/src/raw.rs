@@ -1,11 +1,11 @@
 //! HTTP by hand, for what no proper client sends, and for sending a lot of it.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::Result;
 
@@ -89,6 +89,34 @@ impl Connection {
         let closed = async { while self.read_more().await.unwrap_or(false) {} };
         timeout(at_most, closed).await.map_err(|_| format!("still open after {at_most:?}"))?;
         Ok(String::from_utf8_lossy(&self.rest).into_owned())
+    }
+
+    /// Sends the same bytes again and again, with a pause after each, until the server closes the connection. Reads
+    /// what comes if `reads`. Gives how long it lasted.
+    pub async fn send_forever(
+        &mut self,
+        bytes: &[u8],
+        pause: Duration,
+        reads: bool,
+        at_most: Duration,
+    ) -> Result<Duration> {
+        let began = Instant::now();
+        let sending = async {
+            while self.stream.write_all(bytes).await.is_ok() {
+                if !reads {
+                    sleep(pause).await;
+                } else if let Ok(Ok(false) | Err(_)) = timeout(pause, self.read_more()).await {
+                    break;
+                }
+            }
+        };
+        timeout(at_most, sending).await.map_err(|_| format!("still open after {at_most:?}"))?;
+        Ok(began.elapsed())
+    }
+
+    /// Says that nothing more will be sent.
+    pub async fn finish(&mut self) -> Result {
+        Ok(self.stream.shutdown().await?)
     }
 
     async fn read_more(&mut self) -> Result<bool> {

@@ -2,6 +2,7 @@
 #![expect(clippy::doc_markdown, reason = "clap shows these comments as they are")]
 
 use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -81,6 +82,20 @@ pub(crate) struct Settings {
 
     #[command(flatten)]
     pub(crate) limits: LimitSettings,
+
+    /// Connections at a time; with more, of the client that has the most the idlest is closed [default: 1024]
+    #[arg(long, global = true, env = "GATEPASS_MAX_CONNECTIONS", value_name = "NUMBER")]
+    pub(crate) max_connections: Option<NonZeroUsize>,
+
+    /// Requests at a time; more are answered 503 [default: 512]
+    #[arg(long, global = true, env = "GATEPASS_MAX_REQUESTS", value_name = "NUMBER")]
+    pub(crate) max_requests: Option<NonZeroUsize>,
+
+    /// Seconds that a connection may be silent between two requests: more than your reverse proxy keeps it
+    /// [default: 75]
+    #[arg(long, global = true, env = "GATEPASS_KEEP_ALIVE", value_name = "SECONDS")]
+    pub(crate) keep_alive: Option<NonZeroU32>,
+
     /// Network of reverse proxies, such as 10.0.0.0/24; once for each. Only they are believed what X-Forwarded-For or
     /// Forwarded says of a client's address [default: none; who connects is the client]
     #[arg(

@@ -1,7 +1,9 @@
 //! The settings put together: flags over environment (clap does these two) over `gatepass.toml` over defaults.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gatepass_core::limit::{Limits, Rate};
 use gatepass_core::site::check_http_url;
@@ -15,6 +17,9 @@ use crate::error::Failure;
 const DEFAULT_FILE: &str = "gatepass.toml";
 const DEFAULT_DATA_DIR: &str = "gatepass-data";
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8470);
+
+/// Without what the framework says of every malformed request, at level error: anybody can send one.
+const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off";
 
 /// Which store.
 pub(crate) enum StoreChoice {
@@ -34,6 +39,9 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<Url>,
     pub(crate) bridge_url: Option<Url>,
     pub(crate) limits: Limits,
+    pub(crate) max_connections: usize,
+    pub(crate) max_requests: usize,
+    pub(crate) keep_alive: Duration,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) allow_private_networks: Vec<IpNet>,
     pub(crate) log_format: LogFormat,
@@ -71,13 +79,18 @@ impl Config {
             public_url,
             bridge_url,
             limits: limits(given.limits, file.limits),
+            max_connections: given.max_connections.or(file.max_connections).map_or(1024, NonZero::get),
+            max_requests: given.max_requests.or(file.max_requests).map_or(512, NonZero::get),
+            keep_alive: Duration::from_secs(
+                given.keep_alive.or(file.keep_alive).map_or(75, |secs| secs.get().into()),
+            ),
             trusted_proxies: given.trusted_proxies.or(file.trusted_proxies).unwrap_or_default(),
             allow_private_networks: given
                 .allow_private_networks
                 .or(file.allow_private_networks)
                 .unwrap_or_default(),
             log_format: given.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
-            log: given.log.or(file.log).unwrap_or_else(|| "info,actix_server=warn".to_owned()),
+            log: given.log.or(file.log).unwrap_or_else(|| DEFAULT_LOG.to_owned()),
             json: given.json,
         })
     }

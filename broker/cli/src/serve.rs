@@ -8,8 +8,11 @@ use gatepass_broker::BrokerState;
 use gatepass_core::Store;
 use gatepass_core::site::is_loopback;
 use gatepass_http::cache::SiteMemory;
+use gatepass_http::connections::Connections;
 use gatepass_http::destinations::Destinations;
-use gatepass_http::{Ambient, TrustedProxies, server};
+use gatepass_http::load::Load;
+use gatepass_http::server::{self, Bounds};
+use gatepass_http::{Ambient, TrustedProxies};
 use gatepass_wp_bridge::BridgeState;
 
 use crate::config::Config;
@@ -59,7 +62,12 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let bridge_routes = move |app: &mut web::ServiceConfig| {
         app.app_data(state.clone()).configure(gatepass_wp_bridge::routes);
     };
-    let proxies = TrustedProxies::new(config.trusted_proxies.clone());
+    let bounds = Bounds {
+        proxies: TrustedProxies::new(config.trusted_proxies.clone()),
+        connections: Connections::new(config.max_connections, config.keep_alive),
+        load: Load::new(config.max_requests),
+    };
+    open_files(config.max_connections);
     let listening = |what: &'static str| move |address| tracing::info!(%address, "listening for {what}");
     tracing::info!(public_url = %instance.public_url, bridge_url = %instance.bridge_url, store = describe, "Gatepass starts");
 
@@ -68,23 +76,37 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
             config.listen,
             ambient.clone(),
             Arc::clone(&store),
-            proxies.clone(),
+            &bounds,
             broker_routes,
             listening("panels"),
         );
-        let for_sites = server::serve(address, ambient, store, proxies, bridge_routes, listening("sites"));
+        let for_sites = server::serve(address, ambient, store, &bounds, bridge_routes, listening("sites"));
         tokio::try_join!(for_panels, for_sites).map(|_| ())
     } else {
         let routes = move |app: &mut web::ServiceConfig| {
             app.configure(broker_routes.clone()).configure(bridge_routes.clone());
         };
-        server::serve(config.listen, ambient, store, proxies, routes, listening("panels and sites")).await
+        server::serve(config.listen, ambient, store, &bounds, routes, listening("panels and sites")).await
     };
     housekeeping.abort();
     bridge.flush_tally().await;
     served?;
     tracing::info!("Gatepass stopped");
     Ok(())
+}
+
+/// Raises how many files this process may have open to what the connections need: two each, and some for the rest.
+fn open_files(max_connections: usize) {
+    let needed = u64::try_from(2 * max_connections + 512).unwrap_or(u64::MAX);
+    match rlimit::increase_nofile_limit(needed) {
+        Ok(limit) if limit < needed => tracing::warn!(
+            limit,
+            needed,
+            "too few open files for --max-connections: raise the limit (ulimit -n, LimitNOFILE), or lower the setting"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "cannot tell how many files may be open"),
+    }
 }
 
 /// Where sites may be called. A Gatepass that only its own machine reaches serves sites there.

@@ -11,6 +11,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use gatepass_core::validate::FieldError;
 use serde::de::DeserializeOwned;
 
+use crate::load::Work;
 use crate::{Code, Problem};
 
 /// The largest body that is read, in bytes. The largest thing that is sent, a member with all its fields at their
@@ -51,19 +52,19 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_json = request.content_type().eq_ignore_ascii_case("application/json");
-        let bytes = web::Bytes::from_request(request, payload);
+        let (request, bytes) = (request.clone(), web::Bytes::from_request(request, payload));
         Box::pin(async move {
             if !is_json {
                 return Err(Problem::new(Code::UnsupportedMediaType));
             }
-            let bytes = timeout(BODY_TIMEOUT, bytes)
-                .await
+            let bytes = Work::wait_for(&request, timeout(BODY_TIMEOUT, bytes))
+                .await?
                 .map_err(|_| Problem::new(Code::RequestTimeout))?
                 .map_err(|error| match error.as_response_error().status_code().as_u16() {
-                413 => Problem::new(Code::PayloadTooLarge)
-                    .detail(format!("at most {MAX_BODY_BYTES} bytes are read")),
-                _ => Problem::new(Code::MalformedRequest).detail("the body did not arrive whole"),
-            })?;
+                    413 => Problem::new(Code::PayloadTooLarge)
+                        .detail(format!("at most {MAX_BODY_BYTES} bytes are read")),
+                    _ => Problem::new(Code::MalformedRequest).detail("the body did not arrive whole"),
+                })?;
             parse(&bytes).map(Self)
         })
     }

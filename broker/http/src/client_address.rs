@@ -3,7 +3,7 @@
 //! operator named, and only what they themselves wrote: the list is read from its end, where the nearest proxy
 //! writes, up to the first address that is no trusted proxy's. What stands before that is the client's own talk.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, X_FORWARDED_FOR};
@@ -121,10 +121,19 @@ fn split_outside_quotes(text: &str, separator: char) -> Option<Vec<&str>> {
 /// An address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
 /// `unknown`, names and obfuscated identifiers (RFC 7239 section 6) are none.
 fn node(text: &str) -> Option<IpAddr> {
-    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().ok();
+    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
     let address = text.parse::<IpAddr>().ok();
     let address = address.or_else(|| text.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()));
     address.or_else(|| bracketed().map(IpAddr::V6)).map(|address| address.to_canonical())
+}
+
+/// What one client can be taken to have: an IPv4 address, or an IPv6 /64, within which a subscriber takes any
+/// address (RFC 6177).
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+    }
 }
 
 impl FromRequest for ClientAddress {

@@ -63,7 +63,9 @@ table! {
     MethodNotAllowed "method_not_allowed" 405 "This address takes another method.";
     RequestTimeout "request_timeout" 408 "The request did not arrive in time.";
     PayloadTooLarge "payload_too_large" 413 "The request is too large.";
+    UriTooLong "uri_too_long" 414 "The address is too long.";
     UnsupportedMediaType "unsupported_media_type" 415 "The body must be application/json.";
+    HeaderTooLarge "header_too_large" 431 "The request's header is too large.";
     ValidationFailed "validation_failed" 422 "Something in the request is not as it must be; see errors.";
     RateLimited "rate_limited" 429 "Asked for too often; wait as long as Retry-After says." page Temporary
         causes ["limit_api_key", "limit_member", "limit_token", "limit_address"];

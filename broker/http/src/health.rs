@@ -48,9 +48,12 @@ fn is_fresh(at: Timestamp, now: Timestamp) -> bool {
     u128::try_from(now.millis() - at.millis()).is_ok_and(|age| age < LIFETIME.as_millis())
 }
 
+/// Both paths.
+pub(crate) const PATHS: [&str; 2] = ["/healthz", "/readyz"];
+
 /// Both routes.
 pub fn routes(config: &mut web::ServiceConfig) {
-    for path in ["/healthz", "/readyz"] {
+    for path in PATHS {
         let route = |method: Route| if path == "/healthz" { method.to(healthz) } else { method.to(readyz) };
         config.service(web::resource(path).route(route(web::get())).route(route(web::head())));
     }

@@ -1,20 +1,44 @@
 //! A server that finishes what is in flight before it stops.
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, HttpServer, rt, web};
 use gatepass_core::Store;
 
 use crate::body::MAX_BODY_BYTES;
+use crate::connections::{Connections, HEAD_TIMEOUT};
 use crate::health::Readiness;
+use crate::load::{Load, bounded};
 use crate::request_id::{not_found, request_id};
 use crate::{Ambient, TrustedProxies, health};
 
 /// How long requests in flight may take to finish once the server is told to stop, in seconds.
 const SHUTDOWN_SECS: u64 = 30;
+
+/// Connections that the kernel holds until one is accepted.
+const BACKLOG: u32 = 1024;
+
+/// How many connections more than its share a worker accepts: shares are not quite even, and those that make room
+/// for others take a moment to close.
+const SPARE_CONNECTIONS: usize = 64;
+
+/// How long a client may take to close its side, once the server will not read on.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What the servers of one process share.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// Whose word counts for where a request comes from.
+    pub proxies: TrustedProxies,
+    /// The connections that there may be.
+    pub connections: Arc<Connections>,
+    /// The requests that there may be at a time.
+    pub load: Arc<Load>,
+}
 
 /// What a server could not do.
 #[derive(Debug, thiserror::Error)]
@@ -31,36 +55,54 @@ pub enum ServerError {
 }
 
 /// Serves `routes` on `address` until the process is told to stop (SIGINT or SIGTERM), then answers what is in
-/// flight. Whether it is ready is up to `store`, where a request comes from is up to `proxies`; `listening` is called once connections are accepted.
+/// flight. Whether it is ready is up to `store`; `listening` is called once connections are accepted.
 pub async fn serve(
     address: SocketAddr,
     ambient: Ambient,
     store: Arc<dyn Store>,
-    proxies: TrustedProxies,
+    bounds: &Bounds,
     routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), ServerError> {
-    let (ambient, readiness, proxies) =
-        (web::Data::new(ambient), web::Data::new(Readiness::new(store)), web::Data::new(proxies));
+    let Bounds { proxies, connections, load } = bounds.clone();
+    let (ambient, readiness) = (web::Data::new(ambient), web::Data::new(Readiness::new(store)));
+    let (proxies, load) = (web::Data::new(proxies), web::Data::from(load));
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let watching = Arc::clone(&connections);
     let server = HttpServer::new(move || {
         App::new()
+            .wrap(from_fn(bounded))
             .wrap(from_fn(request_id))
             .app_data(ambient.clone())
             .app_data(readiness.clone())
             .app_data(proxies.clone())
+            .app_data(load.clone())
             .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
             .configure(routes.clone())
             .configure(health::routes)
             .default_service(web::to(not_found))
     })
+    .workers(workers)
+    .backlog(BACKLOG)
+    .max_connections(connections.max().div_ceil(workers) + SPARE_CONNECTIONS)
+    .on_connect(move |io, data| watching.watch(io, data))
+    .client_request_timeout(HEAD_TIMEOUT)
+    .client_disconnect_timeout(CLOSE_TIMEOUT)
+    .keep_alive(connections.keep_alive())
     .shutdown_timeout(SHUTDOWN_SECS)
-    .client_request_timeout(Duration::from_secs(10))
-    .keep_alive(Duration::from_secs(75))
     .bind(address)
     .map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => ServerError::AddressInUse(address),
         _ => ServerError::Bind(address, error),
     })?;
     listening(server.addrs().first().copied().unwrap_or(address));
-    server.run().await.map_err(ServerError::Run)
+    let watch = rt::spawn(async move {
+        loop {
+            rt::time::sleep(Duration::from_secs(1)).await;
+            connections.close_overdue();
+        }
+    });
+    let outcome = server.run().await.map_err(ServerError::Run);
+    watch.abort();
+    outcome
 }

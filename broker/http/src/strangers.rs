@@ -3,7 +3,7 @@
 //! store be loaded, and from one network, lest one stranger take them all and lock out a newcomer. Who is known
 //! already is asked nothing here, and so cannot be locked out at all.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -11,11 +11,12 @@ use std::time::Duration;
 use gatepass_core::Timestamp;
 use moka::sync::Cache;
 
+use crate::client_address::network;
 use crate::{ClientAddress, Code, Problem};
 
 /// How often, and how many at once, for all together. A store answers ten thousands of look-ups a second.
 const ALL: Rate = Rate { every_millis: 2, burst: 1000 };
-/// For one network: an IPv4 address, or the /64 that one IPv6 subscriber has (RFC 6177).
+/// For one network.
 const ONE: Rate = Rate { every_millis: 50, burst: 100 };
 /// How many networks are told apart; the total holds beyond.
 const MAX_NETWORKS: u64 = 10_000;
@@ -48,14 +49,6 @@ impl Strangers {
         } else {
             Err(Problem::new(Code::Overloaded))
         }
-    }
-}
-
-/// What one client can be taken to have.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
     }
 }
 

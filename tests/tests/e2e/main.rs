@@ -6,6 +6,7 @@ mod browser;
 mod click;
 mod damage;
 mod faults;
+mod floods;
 mod forgeries;
 mod harness;
 mod identity;
@@ -94,6 +95,12 @@ gatepass_tests::run! {
         outbound::a_site_at_a_private_address_is_not_called_unless_its_operator_allows_it,
         outbound::a_panel_registers_no_site_at_a_private_address,
         proxies::the_clients_address_is_the_peers_unless_a_trusted_proxy_says_another,
+        floods::whoever_keeps_gatepass_waiting_is_disconnected,
+        floods::a_request_of_any_form_has_a_plain_end,
+        floods::idle_connections_lock_nobody_out,
+        floods::slow_bodies_lock_nobody_out,
+        floods::more_work_than_can_be_done_is_shed_and_health_is_answered,
+        floods::pipelined_requests_are_answered_in_order_up_to_a_bound,
         forgeries::forged_stale_and_foreign_tokens_cost_no_store_access,
         forgeries::strangers_who_invent_names_neither_load_the_store_nor_lock_anybody_out,
         harness::wordpress_boots_and_an_administrator_logs_in_with_a_password,
