@@ -73,7 +73,6 @@ fn by_status(status: u16) -> Code {
     match status {
         404 => Code::NotFound,
         405 => Code::MethodNotAllowed,
-        408 => Code::RequestTimeout,
         413 => Code::PayloadTooLarge,
         415 => Code::UnsupportedMediaType,
         400..=499 => Code::MalformedRequest,
