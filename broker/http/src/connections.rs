@@ -31,6 +31,7 @@ pub struct Connections {
     max: usize,
     keep_alive: Duration,
     next: AtomicU64,
+    stopping: AtomicBool,
     open: Mutex<HashMap<u64, Arc<State>>>,
 }
 
@@ -48,7 +49,13 @@ struct State {
 impl Connections {
     /// At most `max` connections, each closed when it is silent for `keep_alive`.
     pub fn new(max: usize, keep_alive: Duration) -> Arc<Self> {
-        Arc::new(Self { max, keep_alive, next: AtomicU64::new(0), open: Mutex::default() })
+        Arc::new(Self {
+            max,
+            keep_alive,
+            next: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
+            open: Mutex::default(),
+        })
     }
 
     /// How many there may be.
@@ -59,6 +66,13 @@ impl Connections {
     /// How long one may be silent between two requests.
     pub const fn keep_alive(&self) -> Duration {
         self.keep_alive
+    }
+
+    /// From now on every answer is the last one of its connection, and says so. The answer is whether there are any
+    /// connections to say it on.
+    pub(crate) fn stop(&self) -> bool {
+        self.stopping.store(true, Ordering::Relaxed);
+        !self.open.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Watches a connection that was just accepted, for as long as its data live. What cannot be watched, because
@@ -160,15 +174,21 @@ pub(crate) enum Next {
 
 impl Connection {
     /// A request's head is here. From now on the client waits.
-    pub(crate) fn begin(&self) -> Next {
+    pub(crate) fn begin(&self) {
         let state = &self.0.state;
         state.set_waiting(false);
-        let nth = state.requests.fetch_add(1, Ordering::Relaxed) + 1;
         // Told that it was the last, and not stopped: nor does it read the answers, as far as one knows.
-        if nth > MAX_REQUESTS {
+        if state.requests.fetch_add(1, Ordering::Relaxed) >= MAX_REQUESTS {
             state.close();
         }
-        if nth < MAX_REQUESTS { Next::Welcome } else { Next::Last }
+    }
+
+    /// Its answer is here.
+    pub(crate) fn end(&self) -> Next {
+        self.wait();
+        let requests = self.0.state.requests.load(Ordering::Relaxed);
+        let is_last = requests >= MAX_REQUESTS || self.0.all.stopping.load(Ordering::Relaxed);
+        if is_last { Next::Last } else { Next::Welcome }
     }
 
     /// Gatepass waits: for the rest of a body, or for the answer to be read and another request to come.

@@ -104,9 +104,9 @@ pub(crate) async fn bounded(
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let unwatched = || Problem::new(Code::Overloaded);
     let connection = request.conn_data::<Connection>().cloned().ok_or_else(unwatched)?;
-    let and_then = connection.begin();
+    connection.begin();
     let answer = serve(request, next, &connection).await;
-    connection.wait();
+    let and_then = connection.end();
     let mut answer = answer?;
     if and_then == Next::Last {
         answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);

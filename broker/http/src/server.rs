@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::middleware::from_fn;
+use actix_web::rt::signal::unix::{SignalKind, signal};
 use actix_web::{App, HttpServer, rt, web};
 use gatepass_core::Store;
 
@@ -28,6 +29,10 @@ const SPARE_CONNECTIONS: usize = 64;
 
 /// How long a client may take to close its side, once the server will not read on.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// For how long a server that is told to stop still takes connections and requests, and says with each answer that
+/// its connection ends. A connection that was simply closed might be one on which the client has just begun to ask.
+const PARTING_TIME: Duration = Duration::from_millis(500);
 
 /// What the servers of one process share.
 #[derive(Debug, Clone)]
@@ -90,6 +95,7 @@ pub async fn serve(
     .client_disconnect_timeout(CLOSE_TIMEOUT)
     .keep_alive(connections.keep_alive())
     .shutdown_timeout(SHUTDOWN_SECS)
+    .shutdown_signal(told_to_stop(Arc::clone(&connections)))
     .bind(address)
     .map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => ServerError::AddressInUse(address),
@@ -105,4 +111,22 @@ pub async fn serve(
     let outcome = server.run().await.map_err(ServerError::Run);
     watch.abort();
     outcome
+}
+
+/// Waits for SIGTERM or SIGINT, and until all clients had time to hear of it.
+async fn told_to_stop(connections: Arc<Connections>) {
+    let came = |kind| async move {
+        match signal(kind) {
+            Ok(mut signals) => signals.recv().await,
+            // Without a way to be told, it is not told.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = came(SignalKind::terminate()) => {}
+        _ = came(SignalKind::interrupt()) => {}
+    }
+    if connections.stop() {
+        rt::time::sleep(PARTING_TIME).await;
+    }
 }

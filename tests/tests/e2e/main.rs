@@ -84,6 +84,7 @@ gatepass_tests::run! {
         serve::a_flag_counts_before_the_environment_before_the_file,
         serve::stdout_has_only_what_a_program_reads,
         serve::a_stop_finishes_what_is_in_flight,
+        serve::a_stop_under_load_fails_no_request,
         serve::panels_and_sites_can_have_an_address_each,
         damage::killed_while_redeeming_it_brings_no_spent_token_back,
         damage::a_full_disk_is_a_503_and_loses_nothing,

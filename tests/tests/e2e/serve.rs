@@ -194,6 +194,40 @@ pub async fn a_stop_finishes_what_is_in_flight() -> Result {
     Ok(())
 }
 
+/// Each request that could be sent is answered; afterwards nobody can connect. Some clients keep their connection,
+/// some make a new one for each request.
+pub async fn a_stop_under_load_fails_no_request() -> Result {
+    let folder = tempfile::tempdir()?;
+    let mut gatepass = Gatepass::start(folder.path(), "sqlite")?;
+    let (key, url) = (gatepass.add_client("panel")?, format!("{}/v1/sites", gatepass.url()));
+    for round in 0..4 {
+        let (mut clients, pid) = (tokio::task::JoinSet::new(), gatepass.service().pid());
+        for client in 0..16 {
+            let (url, key) = (url.clone(), key.clone());
+            let kept = if client % 4 == 0 { 0 } else { 1 };
+            let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(kept).build()?;
+            clients.spawn(async move {
+                let mut answered = 0_u32;
+                loop {
+                    let body = serde_json::json!({ "url": format!("https://r{round}-c{client}-{answered}.example") });
+                    match http.post(&url).bearer_auth(&key).json(&body).send().await {
+                        Ok(answer) => assert_eq!(answer.status(), reqwest::StatusCode::CREATED),
+                        Err(error) if error.is_connect() => return answered,
+                        Err(error) => panic!("after {answered}: {error:?}"),
+                    }
+                    answered += 1;
+                }
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        signal(if round % 2 == 0 { "TERM" } else { "INT" }, &[pid])?;
+        let answered: u32 = clients.join_all().await.into_iter().sum();
+        assert!(answered > 16, "{answered} requests are no load");
+        gatepass.restart()?;
+    }
+    Ok(())
+}
+
 pub async fn panels_and_sites_can_have_an_address_each() -> Result {
     let folder = tempfile::tempdir()?;
     let sites = ports::free_port()?;
