@@ -1,44 +1,13 @@
 //! Makes tokens: a good one, then one thing about it changed. It signs whatever it is told to.
 
-use std::time::Duration;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gatepass_keys::token::handoff::{self, Expected, HandoffClaims};
 use gatepass_keys::token::{TokenError, site};
 use gatepass_keys::{KeySet, SigningKey};
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
-/// The verifier's time in every test that says nothing else.
-pub(crate) const NOW: i64 = 1_790_000_000;
-pub(crate) const ISSUER: &str = "https://login.example";
-pub(crate) const SITE: &str = "site_ahcm2tafsn2xdkw3tnw5lwcvee";
-pub(crate) const BRIDGE: &str = "https://bridge.example";
-pub(crate) const HANDOFF_ID: &str = "019a5b1c-2d3e-7f40-8a1b-2c3d4e5f6071";
-
-pub(crate) fn key() -> SigningKey {
-    SigningKey::generate([1; 32])
-}
-
-pub(crate) fn another_key() -> SigningKey {
-    SigningKey::generate([2; 32])
-}
-
-pub(crate) fn claims() -> HandoffClaims {
-    HandoffClaims {
-        issuer: ISSUER.to_owned(),
-        audience: SITE.to_owned(),
-        subject: "customer-1".to_owned(),
-        id: Uuid::try_parse(HANDOFF_ID).unwrap(),
-        issued_at: NOW,
-        expires_at: NOW + 60,
-    }
-}
-
-pub(crate) fn expected() -> Expected<'static> {
-    Expected { issuer: ISSUER, audience: SITE, now: NOW, past_expiry: Duration::ZERO }
-}
+pub(crate) use gatepass_corpus::{
+    BRIDGE, HANDOFF_ID, ISSUER, NOW, SITE, another_key, b64, claims, expected, key, signed, signed_by, unb64,
+};
 
 /// What the bridge does with a handoff token, as of `NOW`, with one trusted key.
 pub(crate) fn check(token: &str) -> Result<HandoffClaims, TokenError> {
@@ -48,25 +17,6 @@ pub(crate) fn check(token: &str) -> Result<HandoffClaims, TokenError> {
 pub(crate) fn check_as(token: &str, expected: &Expected<'_>) -> Result<HandoffClaims, TokenError> {
     let keys = KeySet::new([key().public()]);
     Ok(handoff::Unverified::parse(token)?.verify(&keys, expected)?.into_claims())
-}
-
-pub(crate) fn b64(bytes: impl AsRef<[u8]>) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-pub(crate) fn unb64(text: &str) -> Vec<u8> {
-    URL_SAFE_NO_PAD.decode(text).unwrap()
-}
-
-/// A token over exactly these texts.
-pub(crate) fn signed(header: &str, claims: &str) -> String {
-    signed_by(&key(), header, claims)
-}
-
-pub(crate) fn signed_by(key: &SigningKey, header: &str, claims: &str) -> String {
-    let input = format!("{}.{}", b64(header), b64(claims));
-    let signature = b64(key.sign(input.as_bytes()));
-    format!("{input}.{signature}")
 }
 
 #[derive(Clone)]
@@ -129,6 +79,6 @@ impl Forge {
     }
 
     pub(crate) fn sign_by(&self, key: &SigningKey) -> String {
-        signed_by(key, &self.header_json(), &self.claims_json())
+        signed_by(key, self.header_json(), self.claims_json())
     }
 }

@@ -84,7 +84,7 @@ fn verify_refuses_a_tampered_header() {
 
 #[test]
 fn verify_reads_no_claims_before_the_signature_holds() {
-    let token = signed(&Forge::handoff().header_json(), "not json");
+    let token = signed(Forge::handoff().header_json(), "not json");
     assert_eq!(check(&token), Err(TokenError::Json));
     let token = format!("{}.{}.{}", b64(Forge::handoff().header_json()), b64("not json"), b64([0; 64]));
     assert_eq!(check(&token), Err(TokenError::Signature));

@@ -149,8 +149,8 @@ proptest! {
 
     #[test]
     fn no_claims_that_are_well_signed_make_a_verifier_panic(claims in any_json()) {
-        present(&signed(&Forge::handoff().header_json(), &claims));
-        present(&signed(&Forge::site().header_json(), &claims));
+        present(&signed(Forge::handoff().header_json(), &claims));
+        present(&signed(Forge::site().header_json(), &claims));
     }
 
     #[test]
@@ -228,7 +228,7 @@ proptest! {
     #[test]
     fn a_claim_more_is_ignored_or_refused_for_its_json(json in any_json()) {
         let claims = Forge::handoff().claims_json().replacen('{', &format!("{{\"extra\":{json},"), 1);
-        match forge::check(&signed(&Forge::handoff().header_json(), &claims)) {
+        match forge::check(&signed(Forge::handoff().header_json(), &claims)) {
             Ok(read) => prop_assert_eq!(read, forge::claims()),
             Err(refusal) => prop_assert!(
                 matches!(

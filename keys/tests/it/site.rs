@@ -65,9 +65,9 @@ fn parse_refuses_what_a_handoff_refuses() {
         Err(TokenError::CriticalExtension)
     );
     assert_eq!(check(&forge.clone().header("kid", "1").sign()), Err(TokenError::KeyId));
-    assert_eq!(check(&signed(&forge.header_json(), "[]")), Err(TokenError::NotAnObject));
+    assert_eq!(check(&signed(forge.header_json(), "[]")), Err(TokenError::NotAnObject));
     let twice = forge.claims_json().replace('{', r#"{"iss":"site_another","#);
-    assert_eq!(check(&signed(&forge.header_json(), &twice)), Err(TokenError::DuplicateMember));
+    assert_eq!(check(&signed(forge.header_json(), &twice)), Err(TokenError::DuplicateMember));
 }
 
 #[test]

@@ -7,22 +7,22 @@ use gatepass_keys::token::{handoff, site};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::arithmetic;
-use super::case::{Case, Kind, Members, Over, Part, Signer, Tweak};
-use crate::forge::{BRIDGE, HANDOFF_ID, ISSUER, NOW, SITE, another_key, b64, key, unb64};
+use crate::arithmetic;
+use crate::basics::{BRIDGE, HANDOFF_ID, ISSUER, NOW, SITE, another_key, b64, key, unb64};
+use crate::case::{Case, Kind, Members, Over, Part, Signer, Tweak};
 
 /// What [`key`] was made of.
 const SECRET: [u8; 32] = [1; 32];
 
 /// The neutral element as a public key: a point of order 1.
-pub(super) const NEUTRAL: [u8; 32] = {
+pub const NEUTRAL: [u8; 32] = {
     let mut neutral = [0; 32];
     neutral[0] = 1;
     neutral
 };
 
 /// R is the base point and S is 1. Under [`NEUTRAL`] the equation S·B = R + k·A holds whatever k is.
-pub(super) const NEUTRAL_KEY_SIGNATURE: [u8; 64] = {
+pub const NEUTRAL_KEY_SIGNATURE: [u8; 64] = {
     let mut signature = [0x66; 64];
     signature[0] = 0x58;
     let mut at = 32;
@@ -35,7 +35,7 @@ pub(super) const NEUTRAL_KEY_SIGNATURE: [u8; 64] = {
 };
 
 /// The token, or whatever the case presents instead.
-pub(super) fn make(case: &Case) -> String {
+pub(crate) fn make(case: &Case) -> String {
     let [header, claims] = texts(case);
     let mut header_segment = b64(&header);
     let mut claims_segment = b64(&claims);
@@ -243,7 +243,7 @@ fn sign(case: &Case, message: &[u8]) -> Vec<u8> {
 }
 
 /// A signature by our own key with the neutral element for R, and S = k·a so that the equation holds.
-pub(super) fn small_order_r(message: &[u8]) -> [u8; 64] {
+pub fn small_order_r(message: &[u8]) -> [u8; 64] {
     assert_eq!(SigningKey::generate(SECRET).kid(), key().kid());
     // RFC 8032 section 5.1.5.
     let mut a = <[u8; 32]>::try_from(&Sha512::digest(SECRET)[..32]).unwrap();

@@ -5,57 +5,65 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 /// Raw JSON by member; an empty text leaves the member out.
-pub(super) type Members = BTreeMap<String, String>;
+pub(crate) type Members = BTreeMap<String, String>;
 
+/// One case.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Case {
-    pub(super) name: String,
-    pub(super) source: String,
-    pub(super) expected: String,
+pub struct Case {
+    /// A sentence, unique.
+    pub name: String,
+    /// Where the attack, or the rule it breaks, is described.
+    pub source: String,
+    /// `accepted`, or the cause; a cause about a claim is followed by the claim: `claim_type:aud`.
+    pub expected: String,
+    /// Which kind of token it is presented as.
     #[serde(default)]
-    pub(super) kind: Kind,
+    pub kind: Kind,
     #[serde(default)]
-    pub(super) header: Members,
+    pub(crate) header: Members,
     #[serde(default)]
-    pub(super) claims: Members,
-    pub(super) header_text: Option<String>,
-    pub(super) claims_text: Option<String>,
-    pub(super) size: Option<usize>,
-    pub(super) left_over: Option<Part>,
+    pub(crate) claims: Members,
+    pub(crate) header_text: Option<String>,
+    pub(crate) claims_text: Option<String>,
+    pub(crate) size: Option<usize>,
+    pub(crate) left_over: Option<Part>,
     #[serde(default)]
-    pub(super) signer: Signer,
+    pub(crate) signer: Signer,
     #[serde(default)]
-    pub(super) secret: String,
+    pub(crate) secret: String,
     #[serde(default)]
-    pub(super) over: Over,
-    pub(super) signature: Option<Tweak>,
-    pub(super) signature_length: Option<usize>,
+    pub(crate) over: Over,
+    pub(crate) signature: Option<Tweak>,
+    pub(crate) signature_length: Option<usize>,
     #[serde(default)]
-    pub(super) shown_header: Members,
+    pub(crate) shown_header: Members,
     #[serde(default)]
-    pub(super) shown_claims: Members,
-    pub(super) presented: Option<String>,
+    pub(crate) shown_claims: Members,
+    pub(crate) presented: Option<String>,
 }
 
+/// The kinds of token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub enum Kind {
+    /// Brings a customer to a site.
     #[default]
     Handoff,
+    /// Proves which site asks.
     Site,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Part {
+pub(crate) enum Part {
     Header,
     Claims,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Signer {
+pub(crate) enum Signer {
     #[default]
     Active,
     Stranger,
@@ -70,7 +78,7 @@ pub(super) enum Signer {
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Over {
+pub(crate) enum Over {
     #[default]
     Input,
     Header,
@@ -81,7 +89,7 @@ pub(super) enum Over {
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Tweak {
+pub(crate) enum Tweak {
     PlusOrder,
     HighBits,
     NegateS,

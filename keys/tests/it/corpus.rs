@@ -1,36 +1,16 @@
-//! Hostile tokens as data, in `tokens.toml`, each refused for its own cause.
-
-mod arithmetic;
-mod case;
-mod maker;
+//! Hostile tokens as data, in `keys/corpus/tokens.toml`, each refused for its own cause.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gatepass_keys::token::{TokenError, handoff, site};
+use gatepass_corpus::{Kind, NEUTRAL, NEUTRAL_KEY_SIGNATURE, cases, judge, key, small_order_r};
+use gatepass_keys::token::{TokenError, handoff};
 use gatepass_keys::{KeyError, VerificationKey};
 
-use self::case::{Case, Kind};
 use crate::causes;
-use crate::forge::{BRIDGE, NOW, check, key};
-
-fn cases() -> Vec<Case> {
-    #[derive(serde::Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Corpus {
-        case: Vec<Case>,
-    }
-    toml::from_str::<Corpus>(include_str!("tokens.toml")).unwrap().case
-}
 
 /// What comes of presenting a token, in the words of `expected`.
 fn outcome(kind: Kind, token: &str) -> String {
-    let outcome = match kind {
-        Kind::Handoff => check(token).map(drop),
-        Kind::Site => site::Unverified::parse(token)
-            .and_then(|unverified| unverified.verify(&key().public(), BRIDGE, NOW))
-            .map(drop),
-    };
-    match outcome {
+    match judge(kind, token) {
         Ok(()) => "accepted".to_owned(),
         Err(
             refusal @ (TokenError::MissingClaim(claim)
@@ -47,7 +27,7 @@ fn every_token_of_the_corpus_comes_to_what_it_says() {
     let failures: Vec<String> = cases
         .iter()
         .filter_map(|case| {
-            let outcome = outcome(case.kind, &maker::make(case));
+            let outcome = outcome(case.kind, &case.token());
             (outcome != case.expected)
                 .then(|| format!("{}: expected {}, got {outcome}", case.name, case.expected))
         })
@@ -78,7 +58,7 @@ fn no_two_cases_present_the_same_token_as_the_same_kind() {
     let cases = cases();
     let mut seen = BTreeMap::new();
     for case in &cases {
-        if let Some(other) = seen.insert((case.kind, maker::make(case)), &case.name) {
+        if let Some(other) = seen.insert((case.kind, case.token()), &case.name) {
             panic!("the same token: {other}; {}", case.name);
         }
     }
@@ -99,7 +79,7 @@ fn every_cause_there_is_occurs_in_the_corpus() {
 #[test]
 fn no_token_of_the_corpus_passes_as_both_kinds() {
     for case in cases() {
-        let token = maker::make(&case);
+        let token = case.token();
         let outcomes = [Kind::Handoff, Kind::Site].map(|kind| outcome(kind, &token));
         assert_ne!(outcomes, ["accepted", "accepted"], "{}", case.name);
     }
@@ -113,16 +93,16 @@ fn the_corpus_forges_signatures_that_a_lax_verifier_takes() {
         let public = ed25519_dalek::VerifyingKey::from_bytes(public).unwrap();
         ed25519_dalek::Verifier::verify(&public, b"any message", &signature.into())
     };
-    assert!(lax(key().public().as_bytes(), maker::small_order_r(b"any message")).is_ok());
-    assert!(lax(&maker::NEUTRAL, maker::NEUTRAL_KEY_SIGNATURE).is_ok());
+    assert!(lax(key().public().as_bytes(), small_order_r(b"any message")).is_ok());
+    assert!(lax(&NEUTRAL, NEUTRAL_KEY_SIGNATURE).is_ok());
     // And why the second one needs no case with the key trusted: it cannot be.
-    assert_eq!(VerificationKey::from_bytes(&maker::NEUTRAL), Err(KeyError::Weak));
+    assert_eq!(VerificationKey::from_bytes(&NEUTRAL), Err(KeyError::Weak));
 }
 
 #[test]
 fn an_unverified_token_of_the_corpus_is_not_in_its_debug_output() {
     for case in cases() {
-        let token = maker::make(&case);
+        let token = case.token();
         if let Ok(unverified) = handoff::Unverified::parse(&token) {
             assert_eq!(
                 format!("{unverified:?}"),

@@ -7,7 +7,7 @@ const L: [u8; 32] = [
 ];
 
 /// `a + L`, which must fit.
-pub(super) fn plus_order(a: [u8; 32]) -> [u8; 32] {
+pub(crate) fn plus_order(a: [u8; 32]) -> [u8; 32] {
     let mut carry = 0;
     let mut sum = [0; 32];
     for at in 0..32 {
@@ -20,12 +20,12 @@ pub(super) fn plus_order(a: [u8; 32]) -> [u8; 32] {
 }
 
 /// `L - a`, for `a` below `L`.
-pub(super) fn negated(a: [u8; 32]) -> [u8; 32] {
+pub(crate) fn negated(a: [u8; 32]) -> [u8; 32] {
     minus(L, a).unwrap()
 }
 
 /// The residue of a number of any length.
-pub(super) fn reduced(number: &[u8]) -> [u8; 32] {
+pub(crate) fn reduced(number: &[u8]) -> [u8; 32] {
     let mut residue = [0; 32];
     for bit in bits(number) {
         residue = add(residue, residue);
@@ -39,7 +39,7 @@ pub(super) fn reduced(number: &[u8]) -> [u8; 32] {
 }
 
 /// The product of two residues.
-pub(super) fn product(a: [u8; 32], b: [u8; 32]) -> [u8; 32] {
+pub(crate) fn product(a: [u8; 32], b: [u8; 32]) -> [u8; 32] {
     let mut product = [0; 32];
     for bit in bits(&a) {
         product = add(product, product);
