@@ -1,17 +1,19 @@
 //! JSON bodies, read strictly: the right media type, a bounded size, no unknown members (each type says so by
-//! `deny_unknown_fields`), and every mistake answered with the field it was made in.
+//! `deny_unknown_fields`), no second spelling (see `strict.rs`), and every mistake answered with the field it was made in.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_ENCODING, HeaderValue};
 use actix_web::rt::time::timeout;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use gatepass_core::validate::FieldError;
 use serde::de::DeserializeOwned;
 
 use crate::load::Work;
+use crate::strict::Strict;
 use crate::{Code, Problem};
 
 /// The largest body that is read, in bytes. The largest thing that is sent, a member with all its fields at their
@@ -51,10 +53,10 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let is_json = request.content_type().eq_ignore_ascii_case("application/json");
+        let supported = is_supported(request);
         let (request, bytes) = (request.clone(), web::Bytes::from_request(request, payload));
         Box::pin(async move {
-            if !is_json {
+            if !supported {
                 return Err(Problem::new(Code::UnsupportedMediaType));
             }
             let bytes = Work::wait_for(&request, timeout(BODY_TIMEOUT, bytes))
@@ -70,13 +72,26 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    // serde would take an array for a struct, by position.
+/// Whether the body is JSON in UTF-8 (RFC 8259 section 8.1) as it stands: another charset would be misread, and a
+/// content coding (RFC 9110 section 8.4) is not undone here.
+fn is_supported(request: &HttpRequest) -> bool {
+    let is_plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    request.content_type().eq_ignore_ascii_case("application/json")
+        && request.mime_type().ok().flatten().is_some_and(|mime| {
+            mime.get_param("charset").is_none_or(|charset| charset.as_str().eq_ignore_ascii_case("utf-8"))
+        })
+        && request.headers().get_all(CONTENT_ENCODING).all(is_plain)
+}
+
+/// Reads a body that has arrived: one object and nothing behind it, with arrays, objects and names only where its type
+/// has them.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // A tagged enum would take an array, and of anything else this is the better explanation.
     if matches!(bytes.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'[')) {
         return Err(Problem::new(Code::MalformedRequest).detail("expected an object, not an array"));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Strict(&mut reader)).map_err(|error| {
         let field = error.path().to_string();
         let error = error.into_inner();
         if error.is_data() {
@@ -111,7 +126,11 @@ mod tests {
     }
 
     fn refused(body: &[u8]) -> serde_json::Value {
-        let problem = parse::<Thing>(body).expect_err("it must be refused");
+        refused_as::<Thing>(body)
+    }
+
+    fn refused_as<T: DeserializeOwned + std::fmt::Debug>(body: &[u8]) -> serde_json::Value {
+        let problem = parse::<T>(body).expect_err("it must be refused");
         let bytes = actix_web::body::to_bytes(problem.response(None).into_body());
         let bytes = actix_web::rt::System::new().block_on(bytes).expect("a body");
         serde_json::from_slice(&bytes).expect("JSON")
@@ -127,6 +146,45 @@ mod tests {
         );
         let twice = refused(br#"{"subject": "a", "subject": "b"}"#);
         assert!(twice["errors"][0]["message"].as_str().is_some_and(|m| m.contains("duplicate field")));
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only parsed")]
+    struct Nest {
+        thing: Thing,
+        #[serde(default)]
+        things: Vec<Thing>,
+        #[serde(default)]
+        perhaps: Option<Thing>,
+        #[serde(default)]
+        colour: Option<Colour>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Colour {
+        Red,
+    }
+
+    #[test]
+    fn nothing_has_a_second_spelling_at_any_depth() {
+        let good = br#"{"thing": {"subject": "a"}, "things": [{"subject": "b"}], "perhaps": {"subject": "c"}, "colour": "red"}"#;
+        assert!(parse::<Nest>(good).is_ok());
+        for (body, field) in [
+            (r#"{"thing": ["a"]}"#, "thing"),
+            (r#"{"thing": {"subject": "a"}, "things": [["b"]]}"#, "things[0]"),
+            (r#"{"thing": {"subject": "a"}, "perhaps": ["c"]}"#, "perhaps"),
+            (r#"{"thing": {"subject": "a"}, "colour": {"red": null}}"#, "colour"),
+            (r#"{"thing": {"subject": "a"}, "colour": ["red"]}"#, "colour"),
+            (r#"{"thing": {"subject": "a"}, "colour": "blue"}"#, "colour"),
+        ] {
+            let problem = refused_as::<Nest>(body.as_bytes());
+            assert_eq!(
+                (&problem["code"], &problem["errors"][0]["field"]),
+                (&"validation_failed".into(), &field.into())
+            );
+        }
     }
 
     #[test]

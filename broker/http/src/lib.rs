@@ -16,6 +16,7 @@ pub mod problem;
 pub mod request_id;
 pub mod server;
 pub mod strangers;
+mod strict;
 
 pub use ambient::Ambient;
 pub use bearer::bearer;
