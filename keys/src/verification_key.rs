@@ -101,6 +101,13 @@ impl VerificationKey {
     }
 }
 
+/// Whether the first half of a signature, R, is a point of small order. Only a key's own holder can make a signature
+/// with such an R, and RFC 8032's equation takes it; [`VerificationKey::verify`] does not, so nobody else should.
+pub(crate) fn has_weak_r(signature: &[u8; 64]) -> bool {
+    let r = signature.first_chunk().map(VerifyingKey::from_bytes);
+    matches!(r, Some(Ok(point)) if point.is_weak())
+}
+
 impl fmt::Debug for VerificationKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "VerificationKey({})", self.kid)

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::claims::Claims;
 use super::jws::{self, Envelope};
 use super::{TokenError, Verified, times};
+use crate::verification_key::has_weak_r;
 use crate::{KeyId, SigningKey, VerificationKey, base64url};
 
 /// The header's `typ`.
@@ -130,7 +131,8 @@ impl<'a> Unverified<'a> {
             &DecodingKey::from_ed_der(key.as_bytes()),
             Algorithm::EdDSA,
         );
-        if !holds.unwrap_or(false) {
+        // AWS-LC checks the equation of RFC 8032 and a reduced S, and that is all.
+        if !holds.unwrap_or(false) || has_weak_r(&envelope.signature) {
             return Err(TokenError::Signature);
         }
         self.check_claims(audience, now)?;
