@@ -33,8 +33,10 @@ pub mod redis;
 pub mod runner;
 pub mod script;
 pub mod sentinel;
+pub mod spoil;
 pub mod stack;
 pub mod web;
+pub mod wire;
 pub mod wordpress;
 
 pub use api::{Handoff, Member, PanelApi};

@@ -9,6 +9,7 @@ mod faults;
 mod floods;
 mod forgeries;
 mod harness;
+mod hostile;
 mod identity;
 mod limits;
 mod outbound;
@@ -72,6 +73,9 @@ gatepass_tests::run! {
         panel_api::another_method_is_a_405_and_another_path_a_404,
         panel_api::a_time_that_means_nothing_is_refused,
         panel_api::the_trail_tells_a_login_from_issue_to_outcome,
+        hostile::no_hostile_request_to_the_panel_api_does_anything,
+        hostile::no_hostile_address_or_header_does_anything,
+        hostile::no_hostile_request_to_the_bridge_does_anything,
         plugin::a_field_of_any_size_is_refused_at_once,
         plugin::what_a_deleted_user_left_behind_is_nobody,
         plugin::a_ticked_role_that_is_not_there_can_be_seen,
