@@ -334,6 +334,14 @@ $tests = array(
 		expect( null === Gatepass_Json::object( '{"b":{"a":1,"a":1}}' ) );
 		expect( null === Gatepass_Json::object( '{"1":1,"1":2}' ) );
 	},
+	'json_refuses_an_infinite_number'                  => static function () {
+		expect( null === Gatepass_Json::object( '{"a":[1e400]}' ) );
+		expect( null !== Gatepass_Json::object( '{"a":[1e300]}' ) );
+	},
+	'json_reads_as_deep_as_it_is_told'                 => static function () {
+		expect( null !== Gatepass_Json::object( '{"a":[{}]}', 3 ) );
+		expect( null === Gatepass_Json::object( '{"a":[{}]}', 2 ) );
+	},
 	'json_takes_a_name_again_in_another_object'        => static function () {
 		expect( null !== Gatepass_Json::object( '{"a":{"a":1},"b":[{"a":1},{"a":2}],"c":"a\":\"}{"}' ) );
 	},
@@ -445,8 +453,13 @@ $tests = array(
 		}
 	},
 	'handoff_refuses_times_that_are_none'              => static function () {
-		foreach ( array( '1060', 1060.5, null, 1000, 999 ) as $exp ) {
+		foreach ( array( '1060', 1060.5, null, 1000, 999, -1, 253402300800 ) as $exp ) {
 			expect( ! passes( token( header_with(), claims_with( array( 'exp' => $exp ) ) ) ) );
+		}
+	},
+	'handoff_refuses_ids_of_other_shapes'              => static function () {
+		foreach ( array( '', 'x', '01900000-0000-4000-8000-000000000000', '01900000-0000-7000-8000-00000000000A', '{01900000-0000-7000-8000-000000000000}' ) as $jti ) {
+			expect( ! passes( token( header_with(), claims_with( array( 'jti' => $jti ) ) ) ), $jti );
 		}
 	},
 	'handoff_refuses_a_member_twice'                   => static function () {
@@ -619,7 +632,7 @@ $tests = array(
 		foreach ( $origins as $url => $origin ) {
 			expect( Gatepass_Origin::of( $url ) === $origin, $url );
 		}
-		foreach ( array( '', '/a', '//a.example', 'a.example', 'ftp://a.example', 'https:a.example', 'https://', 'https://u@a.example', 'https://a.example\\@b.example' ) as $url ) {
+		foreach ( array( '', '/a', '//a.example', 'a.example', 'ftp://a.example', 'https:a.example', 'https://', 'https://u@a.example', 'https://a.example\\@b.example', 'https://a.example:443+x', 'https://a.example:' ) as $url ) {
 			expect( null === Gatepass_Origin::of( $url ), $url );
 		}
 	},

@@ -25,6 +25,16 @@ final class Gatepass_Handoff {
 	const TYPE = 'gatepass-handoff+jwt';
 
 	/**
+	 * Deepest nesting in header and claims, as the bridge reads them.
+	 */
+	const MAX_DEPTH = 8;
+
+	/**
+	 * The last second of the year 9999, beyond which no time is written.
+	 */
+	const LAST_SECOND = 253402300799;
+
+	/**
 	 * The token itself.
 	 *
 	 * @var string
@@ -65,8 +75,8 @@ final class Gatepass_Handoff {
 		if ( 3 !== count( $parts ) ) {
 			return null;
 		}
-		$unverified_header = Gatepass_Json::object( (string) Gatepass_Base64url::decode( $parts[0] ) );
-		$unverified_claims = Gatepass_Json::object( (string) Gatepass_Base64url::decode( $parts[1] ) );
+		$unverified_header = Gatepass_Json::object( (string) Gatepass_Base64url::decode( $parts[0] ), self::MAX_DEPTH );
+		$unverified_claims = Gatepass_Json::object( (string) Gatepass_Base64url::decode( $parts[1] ), self::MAX_DEPTH );
 		$signature         = Gatepass_Base64url::decode( $parts[2] );
 		if ( null === $unverified_header || null === $unverified_claims || null === $signature
 			|| SODIUM_CRYPTO_SIGN_BYTES !== strlen( $signature ) ) {
@@ -80,7 +90,7 @@ final class Gatepass_Handoff {
 			return null;
 		}
 		$kid = $unverified_header['kid'] ?? null;
-		if ( ! is_string( $kid ) || 1 !== preg_match( '/\A[A-Za-z0-9_-]{43}\z/', $kid ) ) {
+		if ( ! is_string( $kid ) || 32 !== strlen( (string) Gatepass_Base64url::decode( $kid ) ) ) {
 			return null;
 		}
 		$public_key = $keys->find( $kid );
@@ -92,9 +102,9 @@ final class Gatepass_Handoff {
 		$claims = $unverified_claims;
 		if ( ! is_string( $claims['aud'] ?? null ) || ! hash_equals( $site_id, $claims['aud'] )
 			|| ! is_string( $claims['iss'] ?? null ) || '' === $claims['iss']
-			|| ! is_string( $claims['jti'] ?? null ) || 1 !== preg_match( '/\A[A-Za-z0-9_-]{1,64}\z/', $claims['jti'] )
+			|| ! is_string( $claims['jti'] ?? null ) || ! self::is_uuid_v7( $claims['jti'] )
 			|| ! is_string( $claims['sub'] ?? null ) || ! self::is_subject( $claims['sub'] )
-			|| ! is_int( $claims['iat'] ?? null ) || ! is_int( $claims['exp'] ?? null )
+			|| ! self::is_time( $claims['iat'] ?? null ) || ! self::is_time( $claims['exp'] ?? null )
 			|| $claims['exp'] <= $claims['iat'] ) {
 			return null;
 		}
@@ -116,6 +126,26 @@ final class Gatepass_Handoff {
 	 */
 	public static function is_subject( string $text ): bool {
 		return 1 === preg_match( '/\A[A-Za-z0-9._:@-]{1,128}\z/', $text );
+	}
+
+	/**
+	 * Whether a text is a version 7 UUID in its one canonical spelling (RFC 9562).
+	 *
+	 * @param string $text Any text.
+	 * @return bool
+	 */
+	private static function is_uuid_v7( string $text ): bool {
+		return 1 === preg_match( '/\A[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\z/', $text );
+	}
+
+	/**
+	 * Whether a value is a time in whole seconds since 1970. Which time is not judged here.
+	 *
+	 * @param mixed $value Any value.
+	 * @return bool
+	 */
+	private static function is_time( $value ): bool {
+		return is_int( $value ) && $value >= 0 && $value <= self::LAST_SECOND;
 	}
 
 	/**

@@ -18,20 +18,39 @@ final class Gatepass_Json {
 	/**
 	 * Reads an object. PHP silently keeps the last of two members of one name; another reader may
 	 * keep the first, and then both have read something else from one signed text. Such an object
-	 * is no object here.
+	 * is no object here. Nor is one with a number too large to be one, which PHP makes infinite.
 	 *
-	 * @param string $text JSON.
+	 * @param string $text  JSON.
+	 * @param int    $depth Deepest nesting of objects and lists that is read, the object itself included.
 	 * @return array<string,mixed>|null Members, nested objects as arrays; null for anything else.
 	 */
-	public static function object( string $text ): ?array {
+	public static function object( string $text, int $depth = self::MAX_DEPTH ): ?array {
 		if ( '{' !== substr( ltrim( $text, " \t\r\n" ), 0, 1 ) ) {
 			return null;
 		}
-		$members = json_decode( $text, true, self::MAX_DEPTH );
-		if ( ! is_array( $members ) || self::repeats_a_member( $text ) ) {
+		// PHP counts the innermost values as a level of their own.
+		$members = json_decode( $text, true, $depth + 1 );
+		if ( ! is_array( $members ) || self::repeats_a_member( $text ) || self::has_an_infinite_number( $members ) ) {
 			return null;
 		}
 		return $members;
+	}
+
+	/**
+	 * Whether there is an infinite number anywhere.
+	 *
+	 * @param array<string,mixed> $members Decoded JSON.
+	 * @return bool
+	 */
+	private static function has_an_infinite_number( array $members ): bool {
+		$found = false;
+		array_walk_recursive(
+			$members,
+			static function ( $value ) use ( &$found ): void {
+				$found = $found || ( is_float( $value ) && is_infinite( $value ) );
+			}
+		);
+		return $found;
 	}
 
 	/**
@@ -42,7 +61,10 @@ final class Gatepass_Json {
 	 */
 	private static function repeats_a_member( string $json ): bool {
 		// Strings (a key if a colon follows) and braces are all that matters.
-		preg_match_all( '/"(?:[^"\\\\]|\\\\.)*+"(\s*:)?|[{}]/', $json, $pieces, PREG_SET_ORDER );
+		if ( false === preg_match_all( '/"(?:[^"\\\\]|\\\\.)*+"(\s*:)?|[{}]/', $json, $pieces, PREG_SET_ORDER ) ) {
+			// Too much for PCRE's limits: not known, so not taken.
+			return true;
+		}
 		$open = array();
 		foreach ( $pieces as $piece ) {
 			if ( '{' === $piece[0] ) {

@@ -17,8 +17,9 @@ final class Gatepass_Origin {
 	 * @return string|null As a browser serialises it: lower case, no default port. Null if there is none.
 	 */
 	public static function of( string $url ): ?string {
-		// A browser reads a backslash as a slash and drops control characters; PHP does neither.
-		if ( 1 === preg_match( '/[\x00-\x20\x7f\\\\]/', $url ) ) {
+		// A browser reads a backslash as a slash and drops control characters; PHP does neither, and takes `443+x` for a port.
+		if ( 1 === preg_match( '/[\x00-\x20\x7f\\\\]/', $url )
+			|| 1 !== preg_match( '#\Ahttps?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?(?:[/?\#]|\z)#i', $url ) ) {
 			return null;
 		}
 		// phpcs:ignore WordPress.WP.AlternativeFunctions.parse_url_parse_url -- WordPress's wrapper mends what we refuse.
@@ -26,12 +27,8 @@ final class Gatepass_Origin {
 		if ( ! is_array( $parts ) || empty( $parts['host'] ) || isset( $parts['user'] ) || isset( $parts['pass'] ) ) {
 			return null;
 		}
-		$scheme = strtolower( $parts['scheme'] ?? '' );
-		$host   = strtolower( $parts['host'] );
-		if ( ! in_array( $scheme, array( 'http', 'https' ), true )
-			|| 1 !== preg_match( '/\A(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])\z/', $host ) ) {
-			return null;
-		}
+		$scheme  = strtolower( $parts['scheme'] ?? '' );
+		$host    = strtolower( $parts['host'] );
 		$port    = $parts['port'] ?? null;
 		$default = 'https' === $scheme ? 443 : 80;
 		return $scheme . '://' . $host . ( null === $port || $default === $port ? '' : ':' . $port );
