@@ -87,16 +87,33 @@ impl Challenger {
                 return Err(ChallengeError::Shape(host));
             }
         }
-        let answer: Answer =
-            serde_json::from_slice(&body).map_err(|_| ChallengeError::Shape(host.clone()))?;
-        let signature = BASE64URL_NOPAD.decode(answer.signature.as_bytes()).unwrap_or_default();
-        let message = challenge_message(site, &nonce);
-        if answer.site_id == site && key.verify(message.as_bytes(), &signature).is_ok() {
-            Ok(())
-        } else {
-            Err(ChallengeError::Signature(host))
-        }
+        check_answer(&body, site, &nonce, key).map_err(|wrong| match wrong {
+            WrongAnswer::Shape => ChallengeError::Shape(host),
+            WrongAnswer::Signature => ChallengeError::Signature(host),
+        })
     }
+}
+
+/// What is wrong with an answer that arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WrongAnswer {
+    /// It is not the plugin's.
+    Shape,
+    /// Another key signed it, or for another site, or another challenge.
+    Signature,
+}
+
+/// Whether a body answers the challenge `nonce` for `site`, signed with `key`.
+pub fn check_answer(
+    body: &[u8],
+    site: SiteId,
+    nonce: &str,
+    key: &VerificationKey,
+) -> Result<(), WrongAnswer> {
+    let answer: Answer = serde_json::from_slice(body).map_err(|_| WrongAnswer::Shape)?;
+    let signature = BASE64URL_NOPAD.decode(answer.signature.as_bytes()).unwrap_or_default();
+    let holds = key.verify(challenge_message(site, nonce).as_bytes(), &signature).is_ok();
+    if answer.site_id == site && holds { Ok(()) } else { Err(WrongAnswer::Signature) }
 }
 
 /// The landing page's address with another `action`, and the nonce.
