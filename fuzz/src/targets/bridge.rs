@@ -1,0 +1,45 @@
+//! The bridge whole: pairing, redemption and outcome, the proof in the header included.
+
+use serde_json::Value;
+
+use super::texts;
+use crate::oracle::assert_shape;
+use crate::service::send;
+
+/// Seeds: every route as the plugin uses it, and with what does not belong there.
+pub fn seeds() -> Vec<Vec<u8>> {
+    texts(&[
+        "POST /wp/v1/redemptions\n\n{\"token\":\"{token}\",\"attempt\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"client_ip\":\"192.0.2.1\",\"user_agent\":\"Mozilla/5.0\"}",
+        "POST /wp/v1/redemptions\n\n{\"token\":\"{token}\",\"attempt\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"client_ip\":null,\"binding\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
+        "POST /wp/v1/redemptions\n\n{\"token\":\"{token}x\",\"attempt\":\"AAAAAAAAAAAAAAAAAAAAAQ\",\"client_ip\":\"::1\"}",
+        "POST /wp/v1/redemptions\n\n{\"token\":\"{token}\",\"attempt\":\"\",\"client_ip\":\"999.0.0.1\"}",
+        "POST /wp/v1/redemptions\n\n{\"token\":[\"{token}\"],\"attempt\":\"AAAAAAAAAAAAAAAAAAAAAA\"}",
+        "POST /wp/v1/redemptions\nAuthorization: Bearer \n\n{}",
+        "POST /wp/v1/redemptions\nAuthorization: Bearer {token}\n\n{}",
+        "POST /wp/v1/redemptions\nAuthorization: bearer {proof}\nX-Request-Id: a b\n\n{}",
+        "GET /wp/v1/redemptions",
+        "POST /wp/v1/redemptions/{handoff}/outcome\n\n{\"result\":\"logged_in\",\"wordpress_user_id\":7,\"created\":true}",
+        "POST /wp/v1/redemptions/{handoff}/outcome\n\n{\"result\":\"failed\",\"code\":\"no_account\",\"wordpress_user_id\":null}",
+        "POST /wp/v1/redemptions/{handoff}/outcome\n\n{\"result\":\"failed\",\"code\":\"NO ACCOUNT\"}",
+        "POST /wp/v1/redemptions/..%2f..%2f/outcome\n\n{\"result\":\"logged_in\",\"wordpress_user_id\":-7}",
+        "POST /wp/v1/pairings\n\n{\"site_id\":\"{unpaired}\",\"secret\":\"{secret}\",\"url\":\"http://127.0.0.1:3\",\"landing_url\":\"http://127.0.0.1:3/wp-admin/admin-post.php?action=gatepass\",\"public_key\":{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"{x}\"},\"versions\":{\"plugin\":\"0.1\",\"wordpress\":\"7.1\",\"php\":\"8.2\"},\"replaces\":\"{proof}\"}",
+        "POST /wp/v1/pairings\n\n{\"site_id\":\"{site}\",\"secret\":\"{secret}\",\"url\":\"{origin}\",\"landing_url\":\"{origin}/x#y\",\"public_key\":{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"{x}\",\"kid\":null,\"use\":\"sig\",\"alg\":\"EdDSA\"}}",
+        "POST /wp/v1/pairings\n\n{\"site_id\":\"{unpaired}\",\"secret\":\"\",\"url\":\"https://evil.test\",\"landing_url\":\"https://evil.test/\",\"public_key\":[\"OKP\",\"Ed25519\",\"{x}\"]}",
+    ])
+}
+
+/// Sends a request to the bridge.
+pub fn run(input: &[u8]) {
+    let Some(sent) = send(input).filter(|sent| sent.path.starts_with("/wp/")) else { return };
+    if !(200..300).contains(&sent.answer.status) {
+        return;
+    }
+    assert_shape(&sent.body);
+    let body: Value = serde_json::from_slice(&sent.body).expect("JSON");
+    let answer: Value = serde_json::from_slice(&sent.answer.body).unwrap_or_default();
+    if answer.get("handoff_id").is_some() {
+        assert_eq!(body["token"], sent.token.as_str(), "another text than the token was redeemed");
+        assert_eq!(answer["subject"], "mia");
+    }
+    assert!(answer.get("key_set").is_none(), "a site was paired whose address nobody answers at");
+}
