@@ -42,6 +42,7 @@ describe() {
     build) echo "build all programs and tests, in one profile" ;;
     unit) echo "unit tests, and the conformance suite of the stores on SQLite and a real Redis" ;;
     failover) echo "two Gatepass on a Redis with sentinels whose primary is killed, cut off, emptied, stopped" ;;
+    unit) echo "unit tests, the stores' conformance suite on SQLite and a real Redis, what fuzzing kept, also in PHP" ;;
     e2e) echo "end to end: Chromium, WordPress on MariaDB, nginx and php-fpm, Gatepass on Redis" ;;
     demo) echo "deploy/demo.sh as a user runs it, the click in Chromium, and Ctrl-C" ;;
     lint) echo "clippy on everything, warnings are errors" ;;
@@ -129,6 +130,7 @@ stage_lint() {
   # --all-targets leaves out the tests that a plain `cargo test` leaves out.
   check "clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
   check "clippy on the end-to-end tests" cargo clippy --locked --workspace --test e2e --test demo --test failover --bench login --bench screenshots -- -D warnings
+  check "clippy on the tests left out of that" cargo clippy --locked --workspace --test e2e --test demo --test php --bench login --bench screenshots -- -D warnings
 }
 
 stage_php() {
@@ -152,9 +154,14 @@ stage_build() {
   check "build" cargo build --locked --workspace --bins
   check "build of the tests" cargo test --locked --workspace --no-run
   check "build of the end-to-end tests" cargo test --locked --workspace --test e2e --test demo --test failover --no-run
+  check "build of the end-to-end tests" cargo test --locked --workspace --test e2e --test demo --test php --no-run
 }
 
-stage_unit() { tests unit cargo test --locked --workspace --no-fail-fast "${filter[@]}"; }
+stage_unit() {
+  tests unit cargo test --locked --workspace --no-fail-fast "${filter[@]}"
+  # A plain `cargo test` leaves it out: it needs PHP.
+  tests plugin-and-gatepass cargo test --locked --workspace --test php "${filter[@]}"
+}
 
 # cargo builds a test's library but not the programs it starts.
 stage_failover() {

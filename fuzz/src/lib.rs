@@ -9,6 +9,7 @@
 //! `[[bin]]`; then `deploy/fuzz.sh NAME`, which leaves what it kept in `kept/NAME.txt`.
 
 pub mod inputs;
+pub mod mutate;
 pub mod oracle;
 mod service;
 pub mod targets;
