@@ -40,7 +40,6 @@ describe() {
     format) echo "cargo fmt --check" ;;
     php) echo "syntax of every PHP file, coding standard and tests of the plugin" ;;
     build) echo "build all programs and tests, in one profile" ;;
-    unit) echo "unit tests, and the conformance suite of the stores on SQLite and a real Redis" ;;
     failover) echo "two Gatepass on a Redis with sentinels whose primary is killed, cut off, emptied, stopped" ;;
     unit) echo "unit tests, the stores' conformance suite on SQLite and a real Redis, what fuzzing kept, also in PHP" ;;
     e2e) echo "end to end: Chromium, WordPress on MariaDB, nginx and php-fpm, Gatepass on Redis" ;;
@@ -129,8 +128,7 @@ stage_format() { check "format" cargo fmt --all --check; }
 stage_lint() {
   # --all-targets leaves out the tests that a plain `cargo test` leaves out.
   check "clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
-  check "clippy on the end-to-end tests" cargo clippy --locked --workspace --test e2e --test demo --test failover --bench login --bench screenshots -- -D warnings
-  check "clippy on the tests left out of that" cargo clippy --locked --workspace --test e2e --test demo --test php --bench login --bench screenshots -- -D warnings
+  check "clippy on the tests left out of that" cargo clippy --locked --workspace --test e2e --test demo --test failover --test php --bench login --bench screenshots -- -D warnings
 }
 
 stage_php() {
@@ -153,8 +151,7 @@ php_syntax() {
 stage_build() {
   check "build" cargo build --locked --workspace --bins
   check "build of the tests" cargo test --locked --workspace --no-run
-  check "build of the end-to-end tests" cargo test --locked --workspace --test e2e --test demo --test failover --no-run
-  check "build of the end-to-end tests" cargo test --locked --workspace --test e2e --test demo --test php --no-run
+  check "build of the end-to-end tests" cargo test --locked --workspace --test e2e --test demo --test failover --test php --no-run
 }
 
 stage_unit() {
@@ -163,12 +160,12 @@ stage_unit() {
   tests plugin-and-gatepass cargo test --locked --workspace --test php "${filter[@]}"
 }
 
-# cargo builds a test's library but not the programs it starts.
 stage_failover() {
   cargo build --locked --workspace --bins || { check "build of the programs" false; return; }
   check "failover" cargo test --locked --workspace --test failover
 }
 
+# cargo builds a test's library but not the programs it starts.
 stage_e2e() {
   cargo build --locked --workspace --bins || { check "build of the programs" false; return; }
   tests e2e cargo test --locked --workspace --test e2e "${filter[@]}"

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,8 +31,9 @@ use gatepass_core::store::sqlite::Sqlite;
 use gatepass_core::{ClientId, Clock, Rng, SiteId, Store, Tenant, Timestamp};
 use gatepass_corpus::{ISSUER, NOW};
 use gatepass_http::cache::SiteMemory;
+use gatepass_http::destinations::Destinations;
 use gatepass_http::request_id::{not_found, request_id};
-use gatepass_http::{Ambient, Code};
+use gatepass_http::{Ambient, Code, TrustedProxies};
 use gatepass_keys::token::site::{self, SiteClaims};
 use gatepass_keys::{Keyring, SigningKey};
 use serde_json::Value;
@@ -39,6 +41,8 @@ use serde_json::Value;
 /// Nothing listens there, so a challenge is refused at once.
 const ORIGIN: &str = "http://127.0.0.1:1";
 const BRIDGE: &str = "http://127.0.0.1:2";
+/// Who connects; believed what it forwards.
+const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3);
 /// After so many requests the world is made anew, lest it grow.
 const LIFETIME: u32 = 2_000;
 
@@ -144,7 +148,7 @@ impl World {
         let (method, path) = first.split_once(' ')?;
         let method: Method = method.parse().ok()?;
         let uri: Uri = path.parse().ok()?;
-        let mut request = TestRequest::with_uri("/").method(method.clone());
+        let mut request = TestRequest::with_uri("/").method(method.clone()).peer_addr(PEER);
         let proof = if path.starts_with("/wp/") { self.name("proof") } else { self.name("key") };
         let mut defaults = vec![
             ("authorization", format!("Bearer {proof}")),
@@ -316,6 +320,8 @@ async fn serve(
 ) -> Box<dyn Fn(TestRequest) -> Pending> {
     let ambient = Ambient::new(Arc::clone(&rng) as Arc<dyn Clock>, rng as Arc<dyn Rng>);
     let sites = SiteMemory::new(Arc::clone(&store));
+    let destinations = Arc::new(Destinations::default().and_loopback());
+    let proxies = TrustedProxies::new(vec![PEER.ip().into()]);
     let bridge_url = BRIDGE.parse().expect("a URL");
     let bridge = gatepass_wp_bridge::BridgeState::new(
         Arc::clone(&store),
@@ -324,20 +330,20 @@ async fn serve(
         ISSUER.to_owned(),
         &bridge_url,
         sites.clone(),
+        Arc::clone(&destinations),
     );
     let bridge = web::Data::new(bridge.expect("a bridge"));
     let broker =
-        BrokerState::new(Arc::clone(&store), ambient.clone(), keyring, ISSUER.to_owned(), bridge_url, sites);
+        BrokerState::new(store, ambient.clone(), keyring, ISSUER.to_owned(), bridge_url, sites, destinations);
     let app = App::new()
         .wrap(actix_web::middleware::from_fn(request_id))
         .app_data(web::Data::new(ambient))
-        .app_data(web::Data::new(store))
+        .app_data(web::Data::new(proxies))
         .app_data(web::PayloadConfig::new(gatepass_http::body::MAX_BODY_BYTES))
         .app_data(web::Data::new(broker))
         .app_data(bridge)
         .configure(gatepass_broker::routes)
         .configure(gatepass_wp_bridge::routes)
-        .configure(gatepass_http::health::routes)
         .default_service(web::to(not_found));
     let app = Rc::new(init_service(app).await);
     Box::new(move |request| {
