@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use actix_web::{rt, web};
 use gatepass_broker::BrokerState;
-use gatepass_core::Store;
 use gatepass_core::site::is_loopback;
+use gatepass_core::{Store, StoreError};
 use gatepass_http::cache::SiteMemory;
 use gatepass_http::connections::Connections;
 use gatepass_http::destinations::Destinations;
@@ -28,7 +28,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     logging::start(config)?;
     let keyring = open::keyring(config)?;
     let store = open::store(config).await?;
-    store.check().await?;
+    let check = Arc::clone(&store);
     instance.save(&config.data_dir)?;
 
     let (ambient, sites) = (Ambient::system(), SiteMemory::new(Arc::clone(&store)));
@@ -71,22 +71,38 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let listening = |what: &'static str| move |address| tracing::info!(%address, "listening for {what}");
     tracing::info!(public_url = %instance.public_url, bridge_url = %instance.bridge_url, store = describe, "Gatepass starts");
 
-    let served = if let Some(address) = config.bridge_listen {
-        let for_panels = server::serve(
-            config.listen,
-            ambient.clone(),
-            Arc::clone(&store),
-            &bounds,
-            broker_routes,
-            listening("panels"),
-        );
-        let for_sites = server::serve(address, ambient, store, &bounds, bridge_routes, listening("sites"));
-        tokio::try_join!(for_panels, for_sites).map(|_| ())
-    } else {
-        let routes = move |app: &mut web::ServiceConfig| {
-            app.configure(broker_routes.clone()).configure(bridge_routes.clone());
-        };
-        server::serve(config.listen, ambient, store, &bounds, routes, listening("panels and sites")).await
+    // Logins need not wait for the check; but what it finds ends the program before more is written.
+    let check = async move {
+        match check.check().await {
+            Err(damaged @ StoreError::Corrupt(_)) => return damaged,
+            Err(error) => tracing::warn!(%error, "whether the store is whole is not known"),
+            Ok(()) => {}
+        }
+        std::future::pending().await
+    };
+    let serving = async {
+        if let Some(address) = config.bridge_listen {
+            let for_panels = server::serve(
+                config.listen,
+                ambient.clone(),
+                Arc::clone(&store),
+                &bounds,
+                broker_routes,
+                listening("panels"),
+            );
+            let for_sites =
+                server::serve(address, ambient, store, &bounds, bridge_routes, listening("sites"));
+            tokio::try_join!(for_panels, for_sites).map(|_| ())
+        } else {
+            let routes = move |app: &mut web::ServiceConfig| {
+                app.configure(broker_routes.clone()).configure(bridge_routes.clone());
+            };
+            server::serve(config.listen, ambient, store, &bounds, routes, listening("panels and sites")).await
+        }
+    };
+    let served = tokio::select! {
+        served = serving => served,
+        damaged = check => return Err(damaged.into()),
     };
     housekeeping.abort();
     bridge.flush_tally().await;

@@ -1,12 +1,12 @@
 //! Pairing: a site shows the secret of its pairing string, answers the challenge, and gets the issuer's keys.
 
 use actix_web::{HttpResponse, web};
-use gatepass_core::SiteId;
 use gatepass_core::event::{Actor, Context, EventKind};
-use gatepass_core::pairing::{Pairing, PairingSecret, Proven};
+use gatepass_core::pairing::{PAIRING_LIFETIME, Pairing, PairingSecret, Proven};
 use gatepass_core::site::{Paired, Site, Versions};
 use gatepass_core::store::Entry;
 use gatepass_core::validate::FieldError;
+use gatepass_core::{SiteId, Timestamp};
 use gatepass_http::{ClientAddress, Code, Json, Problem, RequestIdOf};
 use gatepass_keys::token::site::Unverified;
 use gatepass_keys::{Jwk, KeyId, VerificationKey};
@@ -66,7 +66,7 @@ pub(super) async fn create(
     state.pairing.admit(from, state.ambient.now())?;
     let secret_hash = secret.hash();
     let site = state.store.site(id).await?.ok_or_else(unknown_code)?;
-    let asks_again = has_paired(&site, &body, &secret_hash);
+    let asks_again = has_paired(&site, &body, &secret_hash, state.ambient.now());
     if !asks_again && !state.store.pairing_code_holds(id, &secret_hash, state.ambient.now()).await? {
         return Err(unknown_code());
     }
@@ -115,10 +115,12 @@ pub(super) async fn create(
 }
 
 /// Whether this very code has paired the site with this very key: the site did not get the answer, and asks again.
-fn has_paired(site: &Site, body: &NewPairing, secret_hash: &str) -> bool {
-    site.paired
-        .as_ref()
-        .is_some_and(|paired| paired.code_hash == secret_hash && body.public_key.x == paired.key.x())
+fn has_paired(site: &Site, body: &NewPairing, secret_hash: &str, now: Timestamp) -> bool {
+    site.paired.as_ref().is_some_and(|paired| {
+        paired.code_hash == secret_hash
+            && body.public_key.x == paired.key.x()
+            && paired.paired_at.age_at(now) < PAIRING_LIFETIME
+    })
 }
 
 fn answer(state: &BridgeState, site: &Site) -> HttpResponse {

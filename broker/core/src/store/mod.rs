@@ -58,7 +58,7 @@ pub trait Sites: Send + Sync {
     /// A tenant's sites in the order of their ids, from the one after `after`.
     async fn sites(&self, tenant: &Tenant, after: Option<SiteId>, limit: usize) -> Result<Vec<Site>>;
     /// Changes the policy of a site. What `change` is given is what is replaced, so that of two changes at once
-    /// neither undoes the other; it may be called more than once.
+    /// neither undoes the other; it may be called more than once. A change that changes nothing writes nothing.
     async fn change_policy(
         &self,
         id: SiteId,
@@ -248,7 +248,8 @@ pub struct Entry<'a> {
 pub trait Store: Sites + Clients + Members + Handoffs + Events + std::fmt::Debug {
     /// Answers if the store does.
     async fn ping(&self) -> Result<()>;
-    /// Reads all that it has, if only that tells whether it is damaged. For a start; it may take a while.
+    /// Reads all that it has, if only that tells whether it is damaged; it may take a while, in which it goes on
+    /// answering.
     async fn check(&self) -> Result<()>;
     /// Answers once all that was written so far is as safe as writes that take rights away are made: for whoever
     /// answers for such a write a second time without writing it again.

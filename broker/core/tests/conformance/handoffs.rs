@@ -4,6 +4,7 @@ use gatepass_core::handoff::{Issuance, Outcome, RECORD_RETENTION, Refusal, Revoc
 use gatepass_core::member::Status;
 use gatepass_core::store::OutcomeReport;
 
+use crate::pairing::{proven, put_code};
 use crate::stage::{Backend, Came, Stage, T0, Ticket, after, context};
 
 const IN: Outcome = Outcome::LoggedIn { wordpress_user_id: 7, created: true };
@@ -63,6 +64,31 @@ pub async fn revoking_twice_is_revoking_once(stage: &Stage) {
     assert_eq!(stage.trail(site).await.iter().filter(|line| *line == "handoff.revoked").count(), 1);
     let unknown = stage.store.revoke_handoff(site, Ticket::new(site).handoff.id, T0, &context()).await.unwrap();
     assert!(matches!(unknown, Revocation::NotFound));
+}
+
+pub async fn a_clock_that_was_put_back_brings_nothing_void_back(stage: &Stage) {
+    let site = stage.site_with_member().await;
+    let ticket = stage.issue(Ticket::for_subject(site, "cust-1", after(1000))).await;
+    let subject = "cust-1".parse().unwrap();
+    stage.store.revoke_subject(site, &subject, after(2000), &context()).await.unwrap();
+    stage.store.revoke_subject(site, &subject, T0, &context()).await.unwrap();
+    assert_eq!(stage.redeem(&ticket, after(3000)).await, Came::Refused(Refusal::Revoked));
+
+    let ticket = stage.issue(Ticket::for_subject(site, "cust-1", after(4000))).await;
+    for millis in [5000, 0] {
+        put_code(stage, site, "again", true, after(millis)).await;
+        stage.store.pair(site, &proven("again", 1), after(millis), &context()).await.unwrap();
+    }
+    assert_eq!(stage.redeem(&ticket, after(6000)).await, Came::Refused(Refusal::Revoked));
+}
+
+pub async fn a_handoff_that_is_void_already_can_be_revoked(stage: &Stage) {
+    let site = stage.site_with_member().await;
+    let ticket = stage.issued(site).await;
+    stage.store.revoke_subject(site, &"cust-1".parse().unwrap(), T0, &context()).await.unwrap();
+    let revoked = stage.store.revoke_handoff(site, ticket.handoff.id, after(1), &context()).await.unwrap();
+    assert!(matches!(revoked, Revocation::Revoked(_)), "{revoked:?}");
+    assert_eq!(stage.trail(site).await.last().map(String::as_str), Some("handoff.revoked"));
 }
 
 pub async fn what_voids_a_handoff_shows_in_its_state(stage: &Stage) {

@@ -69,15 +69,16 @@ pub async fn an_api_key_asks_only_so_often_on_each_site(stage: &Stage) {
     let put = async |site, subject: &str, by: &Context| {
         store.put_member(site, &subject.parse().unwrap(), &wanted, None, T0, by).await.unwrap()
     };
-    for subject in ["a", "b", "b"] {
+    for subject in ["a", "b", "b", "b", "b"] {
         assert!(!matches!(put(site, subject, &by).await, MemberPut::Limited(_)));
     }
-    for _ in 0..2 {
+    let full = limited(Bucket::ApiKey, 12);
+    assert_eq!(put(site, "c", &by).await, MemberPut::Limited(full));
+    // An import takes no login's place.
+    for _ in 0..5 {
         assert_eq!(issue(&*store, site, "cust-1", T0, &by).await, Issuance::Issued);
     }
-    let full = limited(Bucket::ApiKey, 12);
     assert_eq!(issue(&*store, site, "cust-1", T0, &by).await, Issuance::Limited(full));
-    assert_eq!(put(site, "c", &by).await, MemberPut::Limited(full));
     assert!(store.member(site, &"c".parse().unwrap()).await.unwrap().is_none());
     assert!(matches!(put(other_site, "c", &by).await, MemberPut::Created(_)));
     assert!(matches!(put(site, "c", &panel()).await, MemberPut::Created(_)));
@@ -111,8 +112,8 @@ pub async fn fruitless_tries_from_an_address_are_limited_on_each_site(stage: &St
     }
     let full = Came::Limited(limited(Bucket::Address, 12));
     assert_eq!(redeem(&*store, &unknown(site), T0, &by).await, full);
-    assert_eq!(redeem(&*store, &unknown(site), T0, &from("2001:db8::ffff:2")).await, full, "the same network");
-    assert_eq!(redeem(&*store, &unknown(site), T0, &from("2001:db8:0:1::1")).await, no_record);
+    assert_eq!(redeem(&*store, &unknown(site), T0, &from("2001:db8:0:ffff::2")).await, full, "the same network");
+    assert_eq!(redeem(&*store, &unknown(site), T0, &from("2001:db8:1::1")).await, no_record);
     assert_eq!(redeem(&*store, &unknown(site), T0, &context()).await, no_record, "nobody knows from where");
     assert_eq!(redeem(&*store, &unknown(other_site), T0, &by).await, no_record);
 }
@@ -135,6 +136,7 @@ pub async fn a_good_token_logs_in_however_full_the_buckets_are(stage: &Stage) {
     let mut honest = bound.clone();
     honest.presented.binding = Some("cookie".to_owned());
     assert_eq!(redeem(&*store, &honest, T0, &from(ATTACKER)).await, Came::Redeemed);
+    assert_eq!(redeem(&*store, &honest, T0, &from(ATTACKER)).await, Came::Repeated, "a double click");
     let another = stage.issued(site).await;
     assert_eq!(redeem(&*store, &another, T0, &from(ATTACKER)).await, Came::Redeemed);
     assert_eq!(issue(&*store, site, "cust-1", T0, &panel()).await, Issuance::Issued);
@@ -162,6 +164,62 @@ pub async fn what_is_refused_for_one_bucket_does_not_count_in_another(stage: &St
         assert_eq!(matches!(issued, Issuance::Limited(_)), asked > 0);
     }
     assert_eq!(issue(&*store, site, "cust-2", T0, &by).await, Issuance::Issued);
+}
+
+pub async fn shutting_a_member_out_is_never_refused(stage: &Stage) {
+    let site = stage.site_with_member().await;
+    let store = stage.limited(Limits { api_key: FIVE, ..Limits::NONE }).await;
+    let (by, subject) = (panel(), "cust-1".parse().unwrap());
+    let put = async |status| {
+        let put = store.put_member(site, &subject, &wanted(status), None, T0, &by).await.unwrap();
+        matches!(put, MemberPut::Limited(_))
+    };
+    for _ in 0..5 {
+        assert!(!put(Status::Active).await);
+    }
+    assert!(put(Status::Trialing).await, "the bucket is full");
+    assert!(!put(Status::Canceled).await);
+    assert!(put(Status::Active).await, "letting in again is counted");
+    let member = store.member(site, &subject).await.unwrap().unwrap();
+    assert_eq!(member.wanted.membership.status, Status::Canceled);
+}
+
+/// Whoever has a full bucket to share the address with still sees which page is theirs.
+pub async fn what_an_honest_person_comes_to_is_answered_as_it_is(stage: &Stage) {
+    let site = stage.site_with_member().await;
+    let limits = Limits { token: FIVE, address: FIVE, member: FIVE, api_key: FIVE };
+    let (store, by) = (stage.limited(limits).await, panel());
+    let (late, lapsed) = (stage.issued(site).await, stage.issued(site).await);
+    for asked in 0..20 {
+        let came = redeem(&*store, &unknown(site), T0, &from(ATTACKER)).await;
+        assert_eq!(matches!(came, Came::Limited(_)), asked >= 5);
+        let issued = issue(&*store, site, "nobody", T0, &by).await;
+        assert_eq!(matches!(issued, Issuance::Limited(_)), asked >= 5);
+    }
+    let events = stage.trail(site).await.len();
+    for _ in 0..3 {
+        let came = redeem(&*store, &late, after(65_000), &context()).await;
+        assert_eq!(came, Came::Refused(Refusal::Expired));
+        stage.put(site, "cust-1", Status::Canceled).await;
+        let came = redeem(&*store, &lapsed, T0, &from(ATTACKER)).await;
+        assert_eq!(came, Came::Refused(Refusal::MembershipInactive));
+        assert_eq!(issue(&*store, site, "cust-1", T0, &by).await, Issuance::MembershipInactive);
+    }
+    let more = stage.trail(site).await.len() - events;
+    // The expired one comes from nowhere, and is told each time; of the others nothing is told again this minute.
+    assert_eq!(more, 1 + 3);
+}
+
+pub async fn a_clock_that_was_put_back_shuts_nobody_out(stage: &Stage) {
+    let site = stage.site_with_member().await;
+    let store = stage.limited(Limits { member: FIVE, ..Limits::NONE }).await;
+    assert_eq!(issue(&*store, site, "cust-1", after(3_600_000), &panel()).await, Issuance::Issued);
+    for _ in 0..5 {
+        assert_eq!(issue(&*store, site, "cust-1", T0, &panel()).await, Issuance::Issued);
+    }
+    let full = Issuance::Limited(limited(Bucket::Member, 12));
+    assert_eq!(issue(&*store, site, "cust-1", T0, &panel()).await, full);
+    assert_eq!(issue(&*store, site, "cust-1", after(12_000), &panel()).await, Issuance::Issued);
 }
 
 pub async fn the_trail_is_told_of_a_full_bucket_once_a_minute(stage: &Stage) {

@@ -12,7 +12,6 @@ use crate::handoff::{
     Redemption, Refusal, Revocation,
 };
 use crate::id::{HandoffId, SiteId};
-use crate::limit::{Bucket, address_name};
 use crate::store::{Handoffs, OutcomeReport, Result, corrupt};
 
 /// What a handoff's hash answers, in the order of [`FIELDS`].
@@ -55,18 +54,19 @@ impl Handoffs for Redis {
             .arg(handoff.redeemable_until().millis())
             .arg(handoff.binding.as_deref().unwrap_or_default())
             .arg(to_json(&handoff.details)?);
-        let client = context.actor.client().map(|id| id.to_string());
-        Self::count(&mut call, site, Bucket::Member, Some(handoff.subject.as_str()), self.limits.member);
-        Self::count(&mut call, site, Bucket::ApiKey, client.as_deref(), self.limits.api_key);
+        let limits = self.limits;
+        let buckets =
+            [limits.handoffs_of(&handoff.subject), limits.handoffs_by(context), limits.in_vain_by(context)];
+        Self::count(&mut call, site, buckets);
         let answer: Vec<String> = self.run(&call).await?;
         let at = |index: usize| answer.get(index).map(String::as_str);
-        match required(at(0), "answer")? {
-            "issued" => Ok(Issuance::Issued),
-            "limited" => limited(at(1), at(2)).map(Issuance::Limited),
-            "site_not_found" => Ok(Issuance::SiteNotFound),
-            "member_not_found" => Ok(Issuance::MemberNotFound),
-            "membership_inactive" => Ok(Issuance::MembershipInactive),
-            other => Err(corrupt(format!("issue answered {other}"))),
+        match (required(at(0), "answer")?, at(1)) {
+            ("issued", _) => Ok(Issuance::Issued),
+            ("limited", cause) => limited(cause, at(2)).map(Issuance::Limited),
+            ("site_not_found", _) => Ok(Issuance::SiteNotFound),
+            ("refused", Some("member_not_found")) => Ok(Issuance::MemberNotFound),
+            ("refused", Some("membership_inactive")) => Ok(Issuance::MembershipInactive),
+            (other, _) => Err(corrupt(format!("issue answered {other}"))),
         }
     }
 
@@ -88,9 +88,12 @@ impl Handoffs for Redis {
             .arg(&presented.attempt_hash)
             .arg(presented.binding.as_deref().unwrap_or_default())
             .arg(ATTEMPT_WINDOW.as_millis().to_string());
-        let address = context.client_ip.map(address_name);
-        Self::count(&mut call, site, Bucket::Token, Some(&presented.id.to_string()), self.limits.token);
-        Self::count(&mut call, site, Bucket::Address, address.as_deref(), self.limits.address);
+        let (limits, id) = (self.limits, presented.id);
+        Self::count(
+            &mut call,
+            site,
+            [limits.tries_of(id), limits.tries_from(context), limits.repeats_of(id)],
+        );
         let answer: Vec<Option<String>> = self.run(&call).await?;
         let at = |index: usize| answer.get(index).and_then(Option::as_deref);
         let what = required(at(0), "answer")?;

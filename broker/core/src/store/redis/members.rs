@@ -7,7 +7,6 @@ use super::{Redis, from_json, keys, limited, parsed, required, to_json};
 use crate::clock::Timestamp;
 use crate::event::Context;
 use crate::id::{SiteId, Subject};
-use crate::limit::Bucket;
 use crate::member::{Member, Wanted};
 use crate::store::{MemberPut, Members, Result, corrupt};
 
@@ -45,8 +44,7 @@ impl Members for Redis {
             .arg(&doc)
             .arg(wanted.membership.allowed_until().map_or(0, Timestamp::millis))
             .arg(if_match.map(|revision| revision.to_string()).unwrap_or_default());
-        let client = context.actor.client().map(|id| id.to_string());
-        Self::count(&mut call, site, Bucket::ApiKey, client.as_deref(), self.limits.api_key);
+        Self::count(&mut call, site, [self.limits.members_by(context)]);
         // Always: what it takes away depends on what was there, and a repetition cannot know that any more.
         let (what, revision, updated_at): (String, String, Option<String>) = self.run_durably(&call).await?;
         if what == "site_not_found" {

@@ -25,7 +25,7 @@ use super::{Result, Store, StoreError, from_json, parsed, to_json};
 use crate::clock::Timestamp;
 use crate::event::Context;
 use crate::id::SiteId;
-use crate::limit::{Bucket, Limited, Limits, Rate};
+use crate::limit::{Bucket, Counted, Limited, Limits};
 
 /// The layout of keys and values that this program knows. There is no older one yet.
 const SCHEMA: i64 = 1;
@@ -122,11 +122,13 @@ impl Redis {
         Ok(call)
     }
 
-    /// Names a bucket to a script; without a name nothing is counted.
-    fn count(call: &mut ScriptInvocation<'_>, site: SiteId, bucket: Bucket, name: Option<&str>, rate: Rate) {
-        let interval = name.and_then(|_| rate.interval_micros());
-        call.key(keys::bucket(site, bucket, name.unwrap_or_default()))
-            .arg(interval.map(|micros| micros.to_string()).unwrap_or_default());
+    /// Names buckets to a script, in its order.
+    fn count<const N: usize>(call: &mut ScriptInvocation<'_>, site: SiteId, buckets: [Counted; N]) {
+        for Counted { bucket, name, rate } in buckets {
+            let interval = name.as_ref().and_then(|_| rate.interval_micros());
+            call.key(keys::bucket(site, bucket, &name.unwrap_or_default()))
+                .arg(interval.map(|micros| micros.to_string()).unwrap_or_default());
+        }
     }
 
     async fn run<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T> {
@@ -152,8 +154,12 @@ impl Redis {
 
 /// Marks an empty Redis as one of this layout, and refuses one of a newer.
 async fn check_schema(link: &mut Link) -> Result<()> {
-    let found: Option<i64> =
-        ::redis::cmd("SET").arg(keys::SCHEMA).arg(SCHEMA).arg("NX").arg("GET").query_async(link).await?;
+    let mut found: Option<i64> = link.get(keys::SCHEMA).await?;
+    if found.is_none() {
+        // Of two that come at once the second finds what the first one set.
+        found =
+            ::redis::cmd("SET").arg(keys::SCHEMA).arg(SCHEMA).arg("NX").arg("GET").query_async(link).await?;
+    }
     match found {
         Some(found) if found > SCHEMA => Err(StoreError::NewerSchema { found, known: SCHEMA }),
         _ => Ok(()),

@@ -170,7 +170,13 @@ impl Sites for Redis {
                 Ok(policy) => policy,
                 Err(errors) => return Ok(PolicyChange::Refused(errors)),
             };
-            let (fields, condition) = ([("policy", to_json(&policy)?)], Condition::HasPolicy(&before));
+            let new = to_json(&policy)?;
+            if new == before {
+                self.lane().await?.reach_replicas().await?;
+                let unchanged = self.site(id).await?.map(Box::new);
+                return Ok(unchanged.map_or(PolicyChange::SiteNotFound, PolicyChange::Changed));
+            }
+            let (fields, condition) = ([("policy", new)], Condition::HasPolicy(&before));
             let call = self.put_site(id, condition, &fields, EventKind::SiteUpdated, now, context)?;
             let changed: Option<Fields> = self.run_durably(&call).await?;
             if let Some(site) = site(&changed.unwrap_or_default())? {

@@ -12,7 +12,6 @@ use crate::handoff::{
     Redemption, Refusal, Revocation,
 };
 use crate::id::{HandoffId, SiteId};
-use crate::limit::{Bucket, address_name};
 use crate::store::{Handoffs, OutcomeReport, Result, corrupt};
 
 fn handoff(connection: &Connection, site: SiteId, id: HandoffId) -> Result<Option<Handoff>> {
@@ -144,26 +143,22 @@ impl Handoffs for Sqlite {
             }
             let emitter = Emitter { transaction, site, now, context: &context };
             let emit = |kind, cause| emitter.emit(kind, cause, Some(&handoff.subject), Some(handoff.id));
-            let client = context.actor.client().map(|id| id.to_string());
-            let counted = [
-                (Bucket::Member, Some(handoff.subject.as_str()), rates.member),
-                (Bucket::ApiKey, client.as_deref(), rates.api_key),
-            ];
-            if let Some(full) = limits::add_to(transaction, site, &counted, now)? {
-                let kind = EventKind::HandoffIssueRefused;
-                emitter.limited(&full, kind, &handoff.subject, Some(handoff.id))?;
-                return Ok(Issuance::Limited(full.0));
-            }
-            match allowed_until(transaction, site, handoff.subject.as_str())? {
-                None => {
-                    emit(EventKind::HandoffIssueRefused, "member_not_found")?;
-                    return Ok(Issuance::MemberNotFound);
-                }
+            let (subject, kind) = (&handoff.subject, EventKind::HandoffIssueRefused);
+            let refused = |cause, issuance| {
+                let in_vain = [rates.in_vain_by(&context)];
+                let limited = emitter.refused(&in_vain, kind, cause, subject, handoff.id)?;
+                Ok(limited.map_or(issuance, Issuance::Limited))
+            };
+            match allowed_until(transaction, site, subject.as_str())? {
+                None => return refused("member_not_found", Issuance::MemberNotFound),
                 Some(until) if now >= until => {
-                    emit(EventKind::HandoffIssueRefused, "membership_inactive")?;
-                    return Ok(Issuance::MembershipInactive);
+                    return refused("membership_inactive", Issuance::MembershipInactive);
                 }
                 Some(_) => {}
+            }
+            let counted = [rates.handoffs_of(subject), rates.handoffs_by(&context)];
+            if let Some(limited) = emitter.count(&counted, kind, subject, Some(handoff.id))? {
+                return Ok(Issuance::Limited(limited));
             }
             transaction
                 .prepare_cached(
@@ -212,26 +207,18 @@ impl Handoffs for Sqlite {
                     details: from_json(&record.details)?,
                 }))
             };
-            let decision = decide(transaction, site, &presented, now)?;
-            let (id, address) = (presented.id.to_string(), context.client_ip.map(address_name));
-            let of_token = (Bucket::Token, Some(id.as_str()), rates.token);
-            let of_address = (Bucket::Address, address.as_deref(), rates.address);
-            let counted: &[_] = match decision {
-                Decision::Refuse(_) => &[of_token, of_address],
-                Decision::Repeat(_) => &[of_token],
-                Decision::Spend(_) => &[],
-            };
-            if let Some(full) = limits::add_to(transaction, site, counted, now)? {
-                let kind = EventKind::HandoffRefused;
-                emitter.limited(&full, kind, &presented.subject, Some(presented.id))?;
-                return Ok(Redemption::Limited(full.0));
-            }
-            match decision {
+            let (kind, id) = (EventKind::HandoffRefused, presented.id);
+            match decide(transaction, site, &presented, now)? {
                 Decision::Refuse(refusal) => {
-                    emit(EventKind::HandoffRefused, refusal.cause())?;
-                    Ok(Redemption::Refused(refusal))
+                    let tries = [rates.tries_of(id), rates.tries_from(&context)];
+                    let limited = emitter.refused(&tries, kind, refusal.cause(), &presented.subject, id)?;
+                    Ok(limited.map_or(Redemption::Refused(refusal), Redemption::Limited))
                 }
                 Decision::Repeat(record) => {
+                    let repeats = [rates.repeats_of(id)];
+                    if let Some(limited) = emitter.count(&repeats, kind, &presented.subject, Some(id))? {
+                        return Ok(Redemption::Limited(limited));
+                    }
                     emit(EventKind::HandoffRepeated, "")?;
                     Ok(Redemption::Repeated(redeemed(&record)?))
                 }
@@ -271,14 +258,15 @@ impl Handoffs for Sqlite {
             if found.redeemed_at.is_some() {
                 return Ok(Revocation::AlreadyRedeemed(found));
             }
-            if found.revoked_at.is_none() {
-                transaction.execute(
-                    "UPDATE handoffs SET revoked_at = ? WHERE site = ? AND id = ?",
-                    params![now.millis(), site.to_string(), id.to_string()],
-                )?;
+            // Also one that is void already by its subject or its key, which is another matter.
+            let changed = transaction.execute(
+                "UPDATE handoffs SET revoked_at = ? WHERE site = ? AND id = ? AND revoked_at IS NULL",
+                params![now.millis(), site.to_string(), id.to_string()],
+            )?;
+            if changed == 1 {
                 let emitter = Emitter { transaction, site, now, context: &context };
                 emitter.emit(EventKind::HandoffRevoked, "", Some(&found.subject), Some(id))?;
-                found.revoked_at = Some(now);
+                found.revoked_at = found.revoked_at.or(Some(now));
             }
             Ok(Revocation::Revoked(found))
         })

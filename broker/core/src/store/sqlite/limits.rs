@@ -1,33 +1,35 @@
 //! Buckets of limits in `SQLite`; the functions of the same names in `common.lua` are their twins.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{ToSql, Transaction, params};
 
 use super::{Emitter, one, time};
 use crate::clock::Timestamp;
 use crate::event::EventKind;
 use crate::id::{HandoffId, SiteId, Subject};
-use crate::limit::{self, Bucket, Limited, Rate};
+use crate::limit::{self, Counted, Limited};
 use crate::store::Result;
 
-/// One to add to: what is counted, under which name (`None`: nothing), and how often it may be.
-pub(super) type Counted<'a> = (Bucket, Option<&'a str>, Rate);
+/// A full bucket, and its name.
+type Full = (Limited, String);
 
 /// Adds one to each bucket, or to none: then answers the full one and for how long it is.
-pub(super) fn add_to(
+fn add_to(
     transaction: &Transaction<'_>,
     site: SiteId,
-    buckets: &[Counted<'_>],
+    buckets: &[Counted],
     now: Timestamp,
-) -> Result<Option<(Limited, String)>> {
+) -> Result<Option<Full>> {
     let mut added = Vec::new();
-    for &(bucket, name, rate) in buckets {
+    for Counted { bucket, name, rate } in buckets {
         let (Some(name), Some(interval)) = (name, rate.interval_micros()) else { continue };
         let sql = "SELECT empty_at FROM buckets WHERE site = ? AND kind = ? AND name = ?";
-        let before =
-            one(transaction, sql, &[&site.to_string(), &bucket.as_str(), &name], |row| Ok(row.get(0)?))?;
+        let key: [&dyn ToSql; 3] = [&site.to_string(), &bucket.as_str(), name];
+        let before = one(transaction, sql, &key, |row| Ok(row.get(0)?))?;
         match limit::add(before, interval, now) {
             Ok(empty_at) => added.push((bucket, name, empty_at)),
-            Err(retry_after) => return Ok(Some((Limited { bucket, retry_after }, name.to_owned()))),
+            Err(retry_after) => {
+                return Ok(Some((Limited { bucket: *bucket, retry_after }, name.clone())));
+            }
         }
     }
     for (bucket, name, empty_at) in added {
@@ -42,10 +44,42 @@ pub(super) fn add_to(
 }
 
 impl Emitter<'_> {
-    /// Tells the trail, once a minute, that a bucket is full and what was refused for it.
-    pub(super) fn limited(
+    /// Adds one to each bucket, or to none: then answers the full one, and tells the trail.
+    pub(super) fn count(
         &self,
-        (limited, name): &(Limited, String),
+        buckets: &[Counted],
+        kind: EventKind,
+        subject: &Subject,
+        handoff: Option<HandoffId>,
+    ) -> Result<Option<Limited>> {
+        let Some(full) = add_to(self.transaction, self.site, buckets, self.now)? else { return Ok(None) };
+        self.limited(&full, kind, subject, handoff)?;
+        Ok(Some(full.0))
+    }
+
+    /// Refuses. It is counted, and once a bucket is full, that is the answer, unless the cause is one that is always
+    /// answered.
+    pub(super) fn refused(
+        &self,
+        buckets: &[Counted],
+        kind: EventKind,
+        cause: &str,
+        subject: &Subject,
+        handoff: HandoffId,
+    ) -> Result<Option<Limited>> {
+        match self.count(buckets, kind, subject, Some(handoff))? {
+            None => {
+                self.emit(kind, cause, Some(subject), Some(handoff))?;
+                Ok(None)
+            }
+            full => Ok(full.filter(|_| !limit::is_always_answered(cause))),
+        }
+    }
+
+    /// Tells the trail, once a minute, that a bucket is full and what was refused for it.
+    fn limited(
+        &self,
+        (limited, name): &Full,
         kind: EventKind,
         subject: &Subject,
         handoff: Option<HandoffId>,
@@ -65,8 +99,10 @@ impl Emitter<'_> {
     }
 }
 
-/// Removes buckets that are empty.
+/// Removes buckets that are empty, and those that a clock filled which has been put back since.
 pub(super) fn sweep(transaction: &Transaction<'_>, now: Timestamp) -> Result<()> {
-    transaction.execute("DELETE FROM buckets WHERE empty_at <= ?", [now.millis() * 1000])?;
+    let sound = limit::sound(now);
+    transaction
+        .execute("DELETE FROM buckets WHERE empty_at <= ? OR empty_at > ?", [sound.start(), sound.end()])?;
     Ok(())
 }

@@ -3,11 +3,10 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
 
-use super::{Emitter, Sqlite, from_json, limits, number, one, sites, to_json};
+use super::{Emitter, Sqlite, from_json, number, one, sites, to_json};
 use crate::clock::Timestamp;
 use crate::event::{Context, EventKind};
 use crate::id::{SiteId, Subject};
-use crate::limit::Bucket;
 use crate::member::{Member, Wanted};
 use crate::store::{MemberPut, Members, Result};
 
@@ -35,19 +34,21 @@ impl Members for Sqlite {
         context: &Context,
     ) -> Result<MemberPut> {
         let (subject, wanted, context) = (subject.clone(), wanted.clone(), context.clone());
-        let rate = self.limits.api_key;
+        let limits = self.limits;
         self.write(move |transaction| {
             if !sites::exists(transaction, site)? {
                 return Ok(MemberPut::SiteNotFound);
             }
             let emitter = Emitter { transaction, site, now, context: &context };
-            let client = context.actor.client().map(|id| id.to_string());
-            let counted = [(Bucket::ApiKey, client.as_deref(), rate)];
-            if let Some(full) = limits::add_to(transaction, site, &counted, now)? {
-                emitter.limited(&full, EventKind::MemberRefused, &subject, None)?;
-                return Ok(MemberPut::Limited(full.0));
-            }
             let before = member(transaction, site, &subject)?;
+            // What shuts a member out is never refused.
+            let allowed_before = before.as_ref().is_some_and(|member| member.wanted.membership.allows(now));
+            let counted = [limits.members_by(&context)];
+            if (!allowed_before || wanted.membership.allows(now))
+                && let Some(limited) = emitter.count(&counted, EventKind::MemberRefused, &subject, None)?
+            {
+                return Ok(MemberPut::Limited(limited));
+            }
             let current = before.as_ref().map_or(0, |member| member.revision);
             if if_match.is_some_and(|wanted| wanted != current) {
                 return Ok(MemberPut::RevisionMismatch { current });
@@ -96,7 +97,7 @@ impl Members for Sqlite {
         let (subject, context) = (subject.clone(), context.clone());
         self.write(move |transaction| {
             let changed = transaction.execute(
-                "UPDATE members SET not_before = ? WHERE site = ? AND subject = ?",
+                "UPDATE members SET not_before = max(coalesce(not_before, 0), ?) WHERE site = ? AND subject = ?",
                 params![now.millis(), site.to_string(), subject.as_str()],
             )?;
             if changed == 0 {

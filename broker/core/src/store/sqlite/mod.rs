@@ -65,7 +65,8 @@ impl Sqlite {
             .mode(0o600)
             .open(path)
             .map_err(|e| StoreError::Unavailable(format!("{}: {e}", path.display())))?;
-        if is_cut(path) {
+        // Twice: between the looks at its log, its header and its size another process may have written all three.
+        if is_cut(path) && is_cut(path) {
             return Err(damaged(path, "the file is shorter than it says"));
         }
         let file = identity(path);
@@ -140,12 +141,21 @@ impl Store for Sqlite {
     }
 
     async fn check(&self) -> Result<()> {
-        let found: Result<String> = self
-            .read(|connection| Ok(connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?))
-            .await;
+        let path = self.path.clone();
+        // On a connection of its own: it may take seconds, in which others read on.
+        let check = move || {
+            let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        };
+        let found: Result<String> = tokio::task::spawn_blocking(check)
+            .await
+            .map_err(|e| StoreError::Unavailable(format!("the store's thread ended: {e}")))?
+            .map_err(StoreError::from);
         let why = match found {
             Ok(found) if found == "ok" => return Ok(()),
-            Ok(found) | Err(StoreError::Corrupt(found)) => found,
+            // Behind a headline.
+            Ok(found) => found.lines().last().unwrap_or_default().to_owned(),
+            Err(StoreError::Corrupt(why)) => why,
             Err(error) => return Err(error),
         };
         Err(damaged(&self.path, &why))
@@ -229,15 +239,20 @@ impl From<rusqlite::Error> for StoreError {
 /// Whether the end of a database file is missing. `SQLite` itself reads a missing end of the last page as zeros.
 /// What a write-ahead log beside it makes of the file is for `SQLite` to find out.
 fn is_cut(path: &Path) -> bool {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    if std::fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+    // SQLite puts its logs beside the file that a symbolic link leads to.
+    let Ok(path) = std::fs::canonicalize(path) else { return false };
+    let has_log = |ending: &str| {
+        let mut log = path.as_os_str().to_owned();
+        log.push(ending);
+        std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
+    };
+    if has_log("-wal") || has_log("-journal") {
         return false;
     }
     // https://sqlite.org/fileformat2.html section 1.3: page size (1 stands for 65536), change counter, size in pages,
     // and the change counter for which that size holds.
     let mut header = [0; 100];
-    let Ok(mut file) = File::open(path) else { return false };
+    let Ok(mut file) = File::open(&path) else { return false };
     if file.read_exact(&mut header).is_err() {
         return false;
     }
@@ -251,8 +266,7 @@ fn is_cut(path: &Path) -> bool {
 }
 
 fn damaged(path: &Path, why: &str) -> StoreError {
-    // The check puts a headline in front of what it found.
-    let (path, why) = (path.display(), why.lines().last().unwrap_or_default());
+    let (path, why) = (path.display(), why.lines().next().unwrap_or_default());
     StoreError::Corrupt(format!(
         "{path}: {why}; put the last backup in its place, this file was left as it is"
     ))

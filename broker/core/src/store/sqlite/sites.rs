@@ -96,6 +96,9 @@ impl Sites for Sqlite {
                 Ok(policy) => policy,
                 Err(errors) => return Ok(PolicyChange::Refused(errors)),
             };
+            if policy == before.policy {
+                return Ok(PolicyChange::Changed(Box::new(before)));
+            }
             transaction
                 .execute("UPDATE sites SET policy = ? WHERE id = ?", [to_json(&policy)?, id.to_string()])?;
             let emitter = Emitter { transaction, site: id, now, context: &context };
@@ -159,7 +162,8 @@ impl Sites for Sqlite {
             }
             transaction.execute("DELETE FROM pairing_codes WHERE site = ?", [id.to_string()])?;
             transaction.execute(
-                "UPDATE sites SET paired = ?, paired_kid = ?, not_before = ? WHERE id = ?",
+                "UPDATE sites SET paired = ?, paired_kid = ?,
+                   not_before = max(coalesce(not_before, 0), ?) WHERE id = ?",
                 params![
                     to_json(&proven.paired)?,
                     proven.paired.key.kid().as_str(),

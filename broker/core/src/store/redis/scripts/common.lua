@@ -24,6 +24,8 @@ local function add_to(buckets)
   for i, bucket in ipairs(buckets) do
     if bucket.interval then
       local before = tonumber(redis.call('HGET', bucket.key, 'empty_at') or now)
+      -- Later than full: filled by a clock that has been put back since.
+      if before > now + minute + 5000000 then before = now end
       empty_at[i] = math.min(math.max(before, now), now + minute) + bucket.interval
       local over = empty_at[i] - now - minute
       if over > 0 then return bucket, string.format('%.0f', math.ceil(over / 1000)) end
@@ -43,6 +45,27 @@ local function limited(full, wait, kind, subject, handoff)
     emit(kind, full.cause, subject, handoff)
   end
   return { 'limited', full.cause, wait }
+end
+
+-- Those are answered as they are, `limit::is_always_answered`.
+local ALWAYS_ANSWERED = { membership_inactive = true, expired = true, superseded = true }
+
+-- The answer of a step that refuses. It is counted, and once a bucket is full, that is the answer.
+local function refused(buckets, kind, cause, subject, handoff)
+  local full, wait = add_to(buckets)
+  if not full then
+    emit(kind, cause, subject, handoff)
+    return { 'refused', cause }
+  end
+  local answer = limited(full, wait, kind, subject, handoff)
+  if ALWAYS_ANSWERED[cause] then return { 'refused', cause } end
+  return answer
+end
+
+-- Voids whatever was issued up to now, and no less than was void before: a clock may be put back.
+local function void_until(hash)
+  local before = tonumber(redis.call('HGET', hash, 'not_before') or NOW)
+  redis.call('HSET', hash, 'not_before', string.format('%.0f', math.max(before, tonumber(NOW))))
 end
 
 -- The primary's replication id: another one after every failover and every restart.

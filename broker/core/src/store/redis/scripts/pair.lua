@@ -14,6 +14,6 @@ if paired_before and held[3] ~= '1' and paired_before ~= replaces then
 end
 redis.call('DEL', code)
 redis.call('HSET', SITE, 'paired', paired, 'paired_kid', paired_kid)
-redis.call('HSET', STATE, 'not_before', NOW)
+void_until(STATE)
 emit('site.paired', '', '', '')
 return { 'paired', unpack(redis.call('HMGET', SITE, 'id', 'tenant', 'origin', 'created_at', 'policy', 'paired')) }

@@ -2,17 +2,15 @@
 local handoff, member, revoked_keys = KEYS[4], KEYS[5], KEYS[6]
 local id, subject, token_hash, kid, attempt, binding = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local now, attempt_window = tonumber(NOW), tonumber(ARGV[9])
-local of_token, of_address = bucket('limit_token', KEYS[7], ARGV[10]), bucket('limit_address', KEYS[8], ARGV[11])
+local tries = { bucket('limit_token', KEYS[7], ARGV[10]), bucket('limit_address', KEYS[8], ARGV[11]) }
+local repeats = { bucket('limit_token', KEYS[9], ARGV[12]) }
 
 local record = redis.call('HMGET', handoff, 'token_hash', 'primary', 'spent_at', 'attempt', 'revoked_at',
   'issued_at', 'redeemable_until', 'binding', 'details')
 local wanted = redis.call('HMGET', member, 'allowed_until', 'not_before', 'doc', 'revision', 'updated_at')
 
 local function refuse(cause)
-  local full, wait = add_to({ of_token, of_address })
-  if full then return limited(full, wait, 'handoff.refused', subject, id) end
-  emit('handoff.refused', cause, subject, id)
-  return { 'refused', cause }
+  return refused(tries, 'handoff.refused', cause, subject, id)
 end
 
 local function allow(outcome)
@@ -42,7 +40,7 @@ if record[3] then
   if record[4] ~= attempt or now - tonumber(record[3]) >= attempt_window then return refuse('used') end
   if revoked() then return refuse('revoked') end
   if inactive() then return refuse('membership_inactive') end
-  local full, wait = add_to({ of_token })
+  local full, wait = add_to(repeats)
   if full then return limited(full, wait, 'handoff.refused', subject, id) end
   return allow('repeated')
 end
