@@ -6,7 +6,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use gatepass_core::Timestamp;
 use moka::sync::Cache;
@@ -30,10 +29,9 @@ pub struct Strangers {
 
 impl Default for Strangers {
     fn default() -> Self {
-        // A bucket that was not used for as long as it takes to fill is full, and need not be kept.
-        let full_after = Duration::from_millis(ONE.window().unsigned_abs());
-        let by_network = Cache::builder().max_capacity(MAX_NETWORKS).time_to_idle(full_after).build();
-        Self { all: Bucket::default(), by_network }
+        // Without a time to idle: in a flood the cache loses count of reads, and would take a bucket in full use for
+        // an idle one.
+        Self { all: Bucket::default(), by_network: Cache::new(MAX_NETWORKS) }
     }
 }
 
@@ -77,8 +75,10 @@ impl Bucket {
         let now = now.millis();
         let latest = now + rate.window();
         let after = |full_at: i64| {
-            // Later than an empty bucket would be full, only because the clock was put back: it counts as full.
-            let full_at = if full_at > latest { now } else { full_at.max(now) } + rate.every_millis;
+            // A little later than an empty bucket would be full, when another thread read the clock a moment later;
+            // much later, only when the clock was put back: then it counts as full.
+            let put_back = full_at > latest + rate.window();
+            let full_at = if put_back { now } else { full_at.max(now) } + rate.every_millis;
             (full_at <= latest).then_some(full_at)
         };
         self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after).is_ok()
@@ -110,6 +110,7 @@ mod tests {
         assert_eq!(admitted(&strangers, "192.0.2.1", at(0)), 100);
         assert_eq!(admitted(&strangers, "192.0.2.1", at(49)), 0);
         assert_eq!(admitted(&strangers, "192.0.2.1", at(1000)), 20);
+        assert_eq!(admitted(&strangers, "192.0.2.1", at(999)), 0, "whoever read the clock a moment before");
         assert_eq!(admitted(&strangers, "192.0.2.1", at(60_000)), 100);
     }
 
