@@ -3,6 +3,7 @@
 //! | asked | answer | allowed |
 //! |---|---|---|
 //! | anything | 503 `store_unavailable` | during an outage |
+//! | | 503 `overloaded` | once any data is lost: those who had it are strangers now, and strangers have few look-ups |
 //! | issue | 201 | always |
 //! | | 401 `unauthorized`, 404 `site_not_found` | once the data is lost |
 //! | redeem, issued | 200 | always; *the ledger* sees whom else the token let in |
@@ -39,6 +40,8 @@ pub struct Conditions {
     pub outage_since_issue: bool,
     /// The data was lost before the answer.
     pub lost: bool,
+    /// Somebody's data were.
+    pub any_lost: bool,
     /// Since the token was asked for.
     pub age: Duration,
 }
@@ -49,6 +52,7 @@ pub fn allows(asked: Asked, answer: &Answer, when: Conditions) -> bool {
     let forged = matches!(asked, Asked::RedeemForged | Asked::RedeemForgedId);
     match (asked, status.as_u16(), answer.text("code")) {
         (_, 503, "store_unavailable") => when.outage,
+        (_, 503, "overloaded") => when.any_lost,
         (Asked::Issue, 201, _) | (Asked::Redeem, 200, _) | (Asked::Redeem, 410, "handoff_used") => true,
         (Asked::Issue, 401, "unauthorized") | (Asked::Issue, 404, "site_not_found") => when.lost,
         (Asked::Redeem, 410, "handoff_superseded") => when.outage_since_issue,

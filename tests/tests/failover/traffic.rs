@@ -32,6 +32,8 @@ pub struct Traffic {
     pub processes: [String; 2],
     world: RwLock<Arc<World>>,
     held: Mutex<Vec<Held>>,
+    /// What is held back is presented now, and again when it is due.
+    impatient: AtomicBool,
     stopped: AtomicBool,
 }
 
@@ -66,6 +68,7 @@ impl Traffic {
             processes,
             world: RwLock::new(Arc::new(world)),
             held: Mutex::default(),
+            impatient: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         }
     }
@@ -80,6 +83,11 @@ impl Traffic {
 
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether half of all presentations are of tokens that were issued before, and come again later.
+    pub fn set_impatient(&self, impatient: bool) {
+        self.impatient.store(impatient, Ordering::Relaxed);
     }
 
     /// One client, until it is told to stop.
@@ -224,6 +232,7 @@ impl Traffic {
         Conditions {
             outage: self.outages.overlap(answer.from, answer.to),
             outage_since_issue: self.outages.overlap(issued_from, answer.to),
+            any_lost: World::any_lost(),
             lost: world.is_lost(),
             age: issued_from.elapsed(),
         }
@@ -244,7 +253,7 @@ impl Traffic {
     /// One that is due; now and then one that is not.
     fn take_held(&self, dice: &mut Dice) -> Option<Held> {
         let promotions = self.promotions.load(Ordering::Relaxed);
-        let any = dice.percent(5);
+        let any = dice.percent(if self.impatient.load(Ordering::Relaxed) { 50 } else { 5 });
         let mut all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if any && !all.is_empty() {
             let index = dice.below(all.len());
@@ -260,15 +269,18 @@ impl Traffic {
         held.token.id.parse().ok()
     }
 
-    /// By whoever presented it before, and by somebody else, at once. Whose answer is lost comes again later.
+    /// By whoever presented it before, and by somebody else, at once. Whose answer is lost comes again later, and so
+    /// does a token that was not due yet.
     async fn present(self: &Arc<Self>, mut held: Held, dice: &mut Dice) {
         let stranger = attempt(dice);
         let mut racers: Vec<_> = held.attempts.iter().take(2).map(|old| (*old, dice.below(2))).collect();
         racers.push((stranger, dice.below(2)));
         dice.shuffle(&mut racers);
         let answers = self.race(&held.token, &racers, dice).await;
-        if answers.iter().any(|answer| answer.is(StatusCode::SERVICE_UNAVAILABLE)) {
-            held.attempts.insert(0, stranger);
+        let unheard = answers.iter().any(|answer| answer.is(StatusCode::SERVICE_UNAVAILABLE));
+        if unheard || held.due > self.promotions.load(Ordering::Relaxed) {
+            // The first two are those that come again.
+            held.attempts.insert(if unheard { 0 } else { held.attempts.len() }, stranger);
             self.hold(held.token, held.attempts, dice);
         }
     }
