@@ -37,13 +37,13 @@ fn every_test_that_the_threat_model_names_is_there() {
         name.split('_').count() > 2 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
     let rows = text.lines().filter(|line| line.starts_with('|'));
-    let named: Vec<&str> = rows
+    let cited: Vec<&str> = rows
         .filter_map(|line| line.rsplit('|').nth(1))
         .flat_map(|cell| cell.split('`').skip(1).step_by(2))
         .filter(is_test)
         .collect();
-    assert!(named.len() > 80, "only {} are found", named.len());
-    let missing: Vec<_> = named.into_iter().filter(|name| !names.contains(*name)).collect();
+    assert!(cited.len() > 80, "only {} are found", cited.len());
+    let missing: Vec<_> = cited.into_iter().filter(|name| !names.contains(*name)).collect();
     assert!(missing.is_empty(), "there is no {missing:#?}");
 }
 

@@ -165,7 +165,7 @@ pub async fn no_hostile_request_to_the_panel_api_does_anything(stack: &Stack) ->
 pub async fn no_hostile_address_or_header_does_anything(stack: &Stack) -> Result {
     let place = Place::new(stack, "hostile-address").await?;
     let before = place.state().await?;
-    let long = "a".repeat(5000);
+    let (long, endless) = ("a".repeat(1500), "a".repeat(5000));
     for (path, status, code) in [
         ("/v1/sites/%00", 404, "site_not_found"),
         ("/v1/sites/%ff%fe", 404, "site_not_found"),
@@ -192,6 +192,7 @@ pub async fn no_hostile_address_or_header_does_anything(stack: &Stack) -> Result
         ("/v1/sites/{site}/handoffs/ho_", 404, "handoff_not_found"),
         ("/v1/sites/{site}/handoffs/..%2f..", 404, "handoff_not_found"),
         (&format!("/v1/sites/{{site}}/handoffs/{long}"), 404, "handoff_not_found"),
+        (&format!("/v1/sites/{{site}}/handoffs/{endless}"), 414, "uri_too_long"),
         ("/v1/sites/{site}/events?after=-1", 400, "malformed_request"),
         ("/v1/sites/{site}/events?after=1.5", 400, "malformed_request"),
         ("/v1/sites/{site}/events?after=1e400", 400, "malformed_request"),

@@ -204,7 +204,7 @@ pub async fn a_stop_under_load_fails_no_request() -> Result {
         let (mut clients, pid) = (tokio::task::JoinSet::new(), gatepass.service().pid());
         for client in 0..16 {
             let (url, key) = (url.clone(), key.clone());
-            let kept = if client % 4 == 0 { 0 } else { 1 };
+            let kept = usize::from(client % 4 != 0);
             let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(kept).build()?;
             clients.spawn(async move {
                 let mut answered = 0_u32;

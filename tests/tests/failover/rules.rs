@@ -32,6 +32,7 @@ pub enum Asked {
 }
 
 /// What is known of the moments in which an answer came about.
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not by itself")]
 #[derive(Debug, Clone, Copy)]
 pub struct Conditions {
     /// An outage overlaps the request.
