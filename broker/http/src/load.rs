@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
 use actix_web::middleware::Next as Inner;
@@ -101,9 +101,10 @@ impl Drop for Place {
 pub(crate) async fn bounded(
     request: ServiceRequest,
     next: Inner<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let unwatched = || Problem::new(Code::Overloaded);
-    let connection = request.conn_data::<Connection>().cloned().ok_or_else(unwatched)?;
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let Some(connection) = request.conn_data::<Connection>().cloned() else {
+        return Ok(request.error_response(Problem::new(Code::Overloaded)));
+    };
     connection.begin();
     let answer = serve(request, next, &connection).await;
     let and_then = connection.end();
@@ -114,22 +115,30 @@ pub(crate) async fn bounded(
     Ok(answer)
 }
 
-async fn serve<B: MessageBody + 'static>(
+/// What is refused here is answered like everything else: an error would pass by whoever gives it its request id.
+async fn serve(
     request: ServiceRequest,
-    next: Inner<B>,
+    next: Inner<impl MessageBody + 'static>,
     connection: &Connection,
-) -> Result<ServiceResponse<B>, actix_web::Error> {
-    check_head(&request)?;
-    if health::PATHS.contains(&request.path()) {
-        return next.call(request).await;
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    if let Err(problem) = check_head(&request) {
+        return Ok(request.error_response(problem));
     }
-    let load = request.app_data::<web::Data<Load>>().map(|load| Arc::clone(load));
-    let load = load.ok_or_else(|| Problem::new(Code::Internal))?;
-    let work = Work::begin(load, connection.clone())?;
+    if health::PATHS.contains(&request.path()) {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    }
+    let work = match request.app_data::<web::Data<Load>>() {
+        Some(load) => Work::begin(Arc::clone(load), connection.clone()),
+        None => Err(Problem::new(Code::Internal)),
+    };
+    let work = match work {
+        Ok(work) => work,
+        Err(problem) => return Ok(request.error_response(problem)),
+    };
     request.extensions_mut().insert(work.clone());
     let answer = next.call(request).await;
     work.0.leave();
-    answer
+    Ok(answer?.map_into_boxed_body())
 }
 
 fn check_head(request: &ServiceRequest) -> Result<(), Problem> {

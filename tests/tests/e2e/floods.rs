@@ -255,6 +255,7 @@ pub async fn more_work_than_can_be_done_is_shed_and_health_is_answered() -> Resu
         let answer = answer??;
         assert_eq!(answer.status, 503, "{}", answer.body);
         assert!(answer.head.contains("retry-after: "), "{}", answer.head);
+        assert!(answer.body.contains("request_id"), "{}", answer.body);
         shed += usize::from(answer.body.contains("\"overloaded\""));
     }
     assert!((1..20).contains(&shed), "{shed} of 20 were shed");
