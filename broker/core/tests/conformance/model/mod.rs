@@ -259,7 +259,7 @@ async fn play(stage: &mut Stage, steps: Vec<Step>) -> Outcome {
 fn follows_the_model(stage: impl AsyncFnOnce() -> Stage) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let stage = RefCell::new(runtime.block_on(stage()));
-    let cases = if std::env::var_os("GATEPASS_TEST_LONG").is_some() { 5000 } else { 100 };
+    let cases = if std::env::var_os("GATEPASS_TEST_LONG").is_some() { 2500 } else { 100 };
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
     let result =
         TestRunner::new(config).run(&steps(), |steps| runtime.block_on(play(&mut stage.borrow_mut(), steps)));
