@@ -66,7 +66,11 @@ fn name_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
         None if status >= 400 => Problem::new(by_status(status)),
         None => return response,
     };
-    response.into_response(problem.response(Some(id)))
+    let connection = response.response().head().connection_type();
+    let mut named = response.into_response(problem.response(Some(id)));
+    // Who answered before may have said that the connection ends.
+    named.response_mut().head_mut().set_connection_type(connection);
+    named
 }
 
 fn by_status(status: u16) -> Code {

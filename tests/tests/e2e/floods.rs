@@ -271,8 +271,16 @@ pub async fn more_work_than_can_be_done_is_shed_and_health_is_answered() -> Resu
 
 pub async fn pipelined_requests_are_answered_in_order_up_to_a_bound() -> Result {
     let (gatepass, _folder) = start(&[])?;
+    // A problem says as well as an answer that it is the last one.
+    for path in ["/healthz", "/nowhere"] {
+        ask_to_the_bound(&gatepass, path).await?;
+    }
+    Ok(())
+}
+
+async fn ask_to_the_bound(gatepass: &Gatepass, path: &str) -> Result {
     let mut connection = Connection::open(&gatepass.url()).await?;
-    let nth = |n: usize| format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Request-Id: nth-{n}\r\n\r\n");
+    let nth = |n: usize| format!("GET {path} HTTP/1.1\r\nHost: x\r\nX-Request-Id: nth-{n}\r\n\r\n");
     let mut answered = 0;
     for _ in 0..20 {
         connection.send((answered..answered + 50).map(nth).collect::<String>()).await?;
