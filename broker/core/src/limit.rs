@@ -112,9 +112,9 @@ fn by_api_key(context: &Context, what: &str, rate: Rate) -> Counted {
 }
 
 /// Whether a refusal is answered as it is although a bucket is full: those that an honest person comes to, who may
-/// share an address with an attacker. Only the trail is told of them less often then.
+/// share an address with an attacker, or an honest panel, which is to put the member then. Only the trail is told of them less often then.
 pub(crate) fn is_always_answered(cause: &str) -> bool {
-    matches!(cause, "membership_inactive" | "expired" | "superseded")
+    matches!(cause, "member_not_found" | "membership_inactive" | "expired" | "superseded")
 }
 
 impl Default for Limits {

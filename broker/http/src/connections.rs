@@ -68,11 +68,9 @@ impl Connections {
         self.keep_alive
     }
 
-    /// From now on every answer is the last one of its connection, and says so. The answer is whether there are any
-    /// connections to say it on.
-    pub(crate) fn stop(&self) -> bool {
+    /// From now on every answer is the last one of its connection, and says so.
+    pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
-        !self.open.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Watches a connection that was just accepted, for as long as its data live. What cannot be watched, because
@@ -126,10 +124,10 @@ fn make_room(open: &HashMap<u64, Arc<State>>, max: usize) {
     }
     let of_the_greediest = by_client
         .into_values()
-        .filter_map(|(held, longest)| Some((held, longest?.1)))
-        .max_by_key(|(held, _)| *held);
+        .filter_map(|(held, longest)| Some((held, longest?)))
+        .max_by_key(|(held, (time, _))| (*held, *time));
     if count > max
-        && let Some((_, state)) = of_the_greediest
+        && let Some((_, (_, state))) = of_the_greediest
     {
         state.close();
     }

@@ -95,26 +95,34 @@ pub async fn serve(
     .client_disconnect_timeout(CLOSE_TIMEOUT)
     .keep_alive(connections.keep_alive())
     .shutdown_timeout(SHUTDOWN_SECS)
-    .shutdown_signal(told_to_stop(Arc::clone(&connections)))
+    .disable_signals()
     .bind(address)
     .map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => ServerError::AddressInUse(address),
         _ => ServerError::Bind(address, error),
     })?;
     listening(server.addrs().first().copied().unwrap_or(address));
+    let (server, stopping) = (server.run(), Arc::clone(&connections));
+    // Not by the framework's own signals: the first server that has stopped would take the others' threads along.
+    let handle = server.handle();
+    let stop = rt::spawn(async move {
+        told_to_stop(&stopping).await;
+        handle.stop(true).await;
+    });
     let watch = rt::spawn(async move {
         loop {
             rt::time::sleep(Duration::from_secs(1)).await;
             connections.close_overdue();
         }
     });
-    let outcome = server.run().await.map_err(ServerError::Run);
+    let outcome = server.await.map_err(ServerError::Run);
     watch.abort();
+    stop.abort();
     outcome
 }
 
 /// Waits for SIGTERM or SIGINT, and until all clients had time to hear of it.
-async fn told_to_stop(connections: Arc<Connections>) {
+async fn told_to_stop(connections: &Connections) {
     let came = |kind| async move {
         match signal(kind) {
             Ok(mut signals) => signals.recv().await,
@@ -126,7 +134,6 @@ async fn told_to_stop(connections: Arc<Connections>) {
         _ = came(SignalKind::terminate()) => {}
         _ = came(SignalKind::interrupt()) => {}
     }
-    if connections.stop() {
-        rt::time::sleep(PARTING_TIME).await;
-    }
+    connections.stop();
+    rt::time::sleep(PARTING_TIME).await;
 }

@@ -208,8 +208,18 @@ pub(super) async fn update(
 
 pub(super) async fn remove(
     state: web::Data<BrokerState>,
-    OwnSite { site, by }: OwnSite,
+    own: Result<OwnSite, Problem>,
 ) -> Result<HttpResponse, Problem> {
+    let OwnSite { site, by } = match own {
+        Ok(own) => own,
+        Err(problem) => {
+            // It may have been removed by a call whose answer was lost, or that could not wait long enough.
+            if problem.code() == Code::SiteNotFound {
+                state.store.settled().await?;
+            }
+            return Err(problem);
+        }
+    };
     by.may(Scope::Sites)?;
     state.store.remove_site(site.id).await?;
     state.sites.forget(site.id).await;

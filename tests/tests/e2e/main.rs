@@ -89,6 +89,7 @@ gatepass_tests::run! {
         serve::stdout_has_only_what_a_program_reads,
         serve::a_stop_finishes_what_is_in_flight,
         serve::a_stop_under_load_fails_no_request,
+        serve::a_stop_ends_no_connection_to_redis_that_is_in_use,
         serve::panels_and_sites_can_have_an_address_each,
         damage::killed_while_redeeming_it_brings_no_spent_token_back,
         damage::a_full_disk_is_a_503_and_loses_nothing,

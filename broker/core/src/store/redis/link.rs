@@ -71,8 +71,9 @@ impl Link {
             by_sentinel: matches!(at.target, Target::Sentinel(_)),
             wait_replicas: options.wait_replicas,
         };
-        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let slots = std::iter::repeat_with(Slot::default).take(workers).collect();
+        // The workers of two servers, and the thread that started them.
+        let threads = 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get) + 1;
+        let slots = std::iter::repeat_with(Slot::default).take(threads).collect();
         let unavailable = |error: &RedisError| {
             StoreError::Unavailable(format!("no Redis at {}: {}", at.name, explained(error, at.tls)))
         };
@@ -144,16 +145,20 @@ impl Link {
         self.0.generation.compare_exchange(generation, next, Ordering::AcqRel, Ordering::Acquire).ok();
     }
 
-    #[expect(clippy::indexing_slicing, reason = "the remainder is less than the length, which is at least 1")]
-    fn slot(&self) -> &Slot {
+    /// This thread's number. A connection lives on the thread that made it, and ends with it: so no other may use it.
+    pub(super) fn thread() -> usize {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         thread_local!(static THREAD: Cell<Option<usize>> = const { Cell::new(None) });
-        let thread = THREAD.get().unwrap_or_else(|| {
+        THREAD.get().unwrap_or_else(|| {
             let number = THREADS.fetch_add(1, Ordering::Relaxed);
             THREAD.set(Some(number));
             number
-        });
-        &self.0.slots[thread % self.0.slots.len()]
+        })
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "the remainder is less than the length, which is at least 1")]
+    fn slot(&self) -> &Slot {
+        &self.0.slots[Self::thread() % self.0.slots.len()]
     }
 
     /// Sends one thing, once.

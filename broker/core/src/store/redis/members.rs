@@ -10,6 +10,10 @@ use crate::id::{SiteId, Subject};
 use crate::member::{Member, Wanted};
 use crate::store::{MemberPut, Members, Result, corrupt};
 
+/// What came of putting a member, its revision and the time of its last change; or the cause of a refusal and for
+/// how long.
+type Answer = (String, String, Option<String>);
+
 /// A member out of its hash's fields.
 pub(super) fn member(
     subject: &Subject,
@@ -45,8 +49,9 @@ impl Members for Redis {
             .arg(wanted.membership.allowed_until().map_or(0, Timestamp::millis))
             .arg(if_match.map(|revision| revision.to_string()).unwrap_or_default());
         Self::count(&mut call, site, [self.limits.members_by(context)]);
-        // Always: what it takes away depends on what was there, and a repetition cannot know that any more.
-        let (what, revision, updated_at): (String, String, Option<String>) = self.run_durably(&call).await?;
+        // Also what takes nothing away: that depends on what was there, and a repetition cannot know that any more.
+        let written = |(what, _, _): &Answer| matches!(what.as_str(), "created" | "updated" | "unchanged");
+        let (what, revision, updated_at) = self.run_durably_if(&call, written).await?;
         if what == "site_not_found" {
             return Ok(MemberPut::SiteNotFound);
         }

@@ -137,9 +137,22 @@ impl Redis {
 
     /// Runs a script that takes rights away.
     async fn run_durably<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T> {
+        self.run_durably_if(call, |_| true).await
+    }
+
+    /// The same; an answer of another kind tells that nothing was written, and is not waited with.
+    async fn run_durably_if<T: FromRedisValue>(
+        &self,
+        call: &ScriptInvocation<'_>,
+        written: impl FnOnce(&T) -> bool,
+    ) -> Result<T> {
         let mut lane = self.lane().await?;
         let answer = call.invoke_async(&mut lane).await?;
-        lane.reach_replicas().await?;
+        if written(&answer) {
+            lane.reach_replicas().await?;
+        } else {
+            lane.give_back();
+        }
         Ok(answer)
     }
 

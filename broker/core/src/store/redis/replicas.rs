@@ -33,7 +33,8 @@ const LANES: usize = 16;
 pub(super) struct Lanes {
     replicas: u32,
     free: Semaphore,
-    idle: Mutex<Vec<(u64, MultiplexedConnection)>>,
+    /// With their generations and threads.
+    idle: Mutex<Vec<(u64, usize, MultiplexedConnection)>>,
 }
 
 impl Lanes {
@@ -54,11 +55,12 @@ impl Lanes {
         let generation = link.generation();
         let idle = {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.retain(|(of, _)| *of == generation);
-            idle.pop()
+            idle.retain(|(of, _, _)| *of == generation);
+            let own = idle.iter().position(|(_, thread, _)| *thread == Link::thread());
+            own.map(|index| idle.swap_remove(index))
         };
         let connection = match idle {
-            Some((_, connection)) => connection,
+            Some((_, _, connection)) => connection,
             None => link.connect(generation).await?,
         };
         Ok(Own { generation, connection, _permit: permit })
@@ -80,6 +82,14 @@ struct Own<'a> {
 }
 
 impl Lane<'_> {
+    /// Gives the connection back, whole and in order, for the next one: nothing was written that is to be waited for.
+    pub(super) fn give_back(&mut self) {
+        if let Some(Own { generation, connection, .. }) = self.own.take() {
+            let mut idle = self.lanes.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.push((generation, Link::thread(), connection));
+        }
+    }
+
     /// Waits until the replicas have what was written.
     ///
     /// # Errors
@@ -95,10 +105,7 @@ impl Lane<'_> {
             .arg(self.lanes.replicas)
             .arg(PATIENCE.as_millis().to_string());
         let (reached,): (u32,) = wait.query_async(&mut self).await?;
-        // Whole and in order: the next one may have it.
-        if let Some(Own { generation, connection, .. }) = self.own.take() {
-            self.lanes.idle.lock().unwrap_or_else(PoisonError::into_inner).push((generation, connection));
-        }
+        self.give_back();
         if reached < self.lanes.replicas {
             return Err(StoreError::Unavailable(format!(
                 "{reached} of {} replicas have it; it may not outlast a failover, and repeating it is safe",

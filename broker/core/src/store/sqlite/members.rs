@@ -41,10 +41,13 @@ impl Members for Sqlite {
             }
             let emitter = Emitter { transaction, site, now, context: &context };
             let before = member(transaction, site, &subject)?;
-            // What shuts a member out is never refused.
-            let allowed_before = before.as_ref().is_some_and(|member| member.wanted.membership.allows(now));
+            // What shuts a member out is never refused, nor is its repetition.
+            let shuts_out = !wanted.membership.allows(now)
+                && before
+                    .as_ref()
+                    .is_some_and(|member| member.wanted.membership.allows(now) || member.wanted == wanted);
             let counted = [limits.members_by(&context)];
-            if (!allowed_before || wanted.membership.allows(now))
+            if !shuts_out
                 && let Some(limited) = emitter.count(&counted, EventKind::MemberRefused, &subject, None)?
             {
                 return Ok(MemberPut::Limited(limited));

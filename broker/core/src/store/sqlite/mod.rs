@@ -147,9 +147,12 @@ impl Store for Sqlite {
             let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         };
-        let found: Result<String> = tokio::task::spawn_blocking(check)
+        // And on a thread of its own: a runtime that ends would wait for one of its threads.
+        let (answer, found) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || drop(answer.send(check())));
+        let found: Result<String> = found
             .await
-            .map_err(|e| StoreError::Unavailable(format!("the store's thread ended: {e}")))?
+            .map_err(|_| StoreError::Unavailable("the check ended without an answer".to_owned()))?
             .map_err(StoreError::from);
         let why = match found {
             Ok(found) if found == "ok" => return Ok(()),
@@ -268,7 +271,7 @@ fn is_cut(path: &Path) -> bool {
 fn damaged(path: &Path, why: &str) -> StoreError {
     let (path, why) = (path.display(), why.lines().next().unwrap_or_default());
     StoreError::Corrupt(format!(
-        "{path}: {why}; put the last backup in its place, this file was left as it is"
+        "{path}: {why}; put the last backup in its place, and keep this file to see what can be saved"
     ))
 }
 

@@ -48,7 +48,7 @@ local function limited(full, wait, kind, subject, handoff)
 end
 
 -- Those are answered as they are, `limit::is_always_answered`.
-local ALWAYS_ANSWERED = { membership_inactive = true, expired = true, superseded = true }
+local ALWAYS_ANSWERED = { member_not_found = true, membership_inactive = true, expired = true, superseded = true }
 
 -- The answer of a step that refuses. It is counted, and once a bucket is full, that is the answer.
 local function refused(buckets, kind, cause, subject, handoff)

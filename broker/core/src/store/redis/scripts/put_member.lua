@@ -4,9 +4,9 @@ local buckets = { bucket('limit_api_key', KEYS[6], ARGV[7]) }
 
 if not SITE_IS_THERE then return { 'site_not_found', '', '' } end
 local before = redis.call('HMGET', member, 'doc', 'revision', 'updated_at', 'allowed_until')
--- What shuts a member out is never refused.
+-- What shuts a member out is never refused, nor is its repetition.
 local now = tonumber(NOW)
-local shuts_out = tonumber(before[4] or 0) > now and tonumber(allowed_until) <= now
+local shuts_out = tonumber(allowed_until) <= now and (tonumber(before[4] or 0) > now or before[1] == doc)
 if not shuts_out then
   local full, wait = add_to(buckets)
   if full then return limited(full, wait, 'member.refused', subject, '') end
