@@ -120,8 +120,8 @@ mod tests {
         admitted(&strangers, "192.0.2.1", at(0));
         assert_eq!(admitted(&strangers, "192.0.2.2", at(0)), 100);
         assert_eq!(admitted(&strangers, "2001:db8:1:1::1", at(0)), 100);
-        assert_eq!(admitted(&strangers, "2001:db8:1:1:ffff::2", at(0)), 0, "of the same /64");
-        assert_eq!(admitted(&strangers, "2001:db8:1:2::1", at(0)), 100);
+        assert_eq!(admitted(&strangers, "2001:db8:1:ffff::2", at(0)), 0, "of the same /48");
+        assert_eq!(admitted(&strangers, "2001:db8:2::1", at(0)), 100);
     }
 
     #[test]
