@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use gatepass_core::client::{ApiKey, Client, Scope};
 use gatepass_core::clock::System;
+use gatepass_core::event::{Actor, Context};
+use gatepass_core::limit::{Limits, Rate};
 use gatepass_core::member::Status;
 use gatepass_core::pairing::{PAIRING_LIFETIME, PairingCode};
 use gatepass_core::store::redis::{Options, Redis};
@@ -150,6 +152,29 @@ async fn while_writes_wait_for_a_replica_logins_go_on() {
         assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
     }
     assert!(asked.elapsed() < Duration::from_secs(15), "the last one waited for {:?}", asked.elapsed());
+    pair.replica.signal("CONT");
+}
+
+/// Nobody's cancellation queues behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_is_answered_without_waiting() {
+    let pair = Pair::start().await;
+    let limits = Limits { api_key: Rate::per_minute(1), ..Limits::NONE };
+    let store = Redis::clone(&pair.store).limited(limits);
+    pair.replica.signal("STOP");
+    let by = Context { actor: Actor::Client(ClientId::generate(T0, &System).unwrap()), ..context() };
+    let subject = "cust-1".parse().unwrap();
+    let put = |site, if_match| {
+        let (store, by, subject, wanted) = (&store, &by, &subject, wanted(Status::Active));
+        async move { store.put_member(site, subject, &wanted, if_match, T0, by).await }
+    };
+    unavailable("a member", put(pair.site, None).await);
+    assert!(matches!(put(pair.site, None).await, Ok(MemberPut::Limited(_))));
+    let elsewhere = new_site("default", "https://other.example");
+    assert_eq!(put(elsewhere.id, None).await.unwrap(), MemberPut::SiteNotFound);
+    let unlimited =
+        pair.store.put_member(pair.site, &subject, &wanted(Status::Paused), Some(9), T0, &by).await;
+    assert_eq!(unlimited.unwrap(), MemberPut::RevisionMismatch { current: 1 });
     pair.replica.signal("CONT");
 }
 
