@@ -9,12 +9,7 @@
  * @package Gatepass
  */
 
-error_reporting( E_ALL );
-set_error_handler(
-	static function ( $severity, $message, $file, $line ) {
-		throw new ErrorException( $message, 0, $severity, $file, $line );
-	}
-);
+require __DIR__ . '/bootstrap.php';
 
 /**
  * WordPress's filters, with nobody hooked.
@@ -81,18 +76,7 @@ function current_user_can() {
 function wp_unslash( $value ) {
 	return stripslashes( $value );
 }
-function wp_remote_retrieve_header( $response, $name ) {
-	return $response['headers'][ $name ] ?? '';
-}
-function wp_remote_retrieve_body( $response ) {
-	return $response['body'] ?? '';
-}
-function wp_remote_retrieve_response_code( $response ) {
-	return $response['code'] ?? 200;
-}
 // phpcs:enable
-
-require dirname( __DIR__ ) . '/gatepass/includes/autoload.php';
 
 const SITE = 'site_abcdefghijklmnopqrstuvwxyz';
 
