@@ -25,8 +25,8 @@ impl Tally {
     /// Writes and forgets all; what cannot be written is kept for the next time.
     pub(crate) async fn flush(&self, store: &dyn Events, now: Timestamp) {
         let counts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut answers = true;
-        for ((site, cause), (count, request_id)) in counts {
+        let mut counts = counts.into_iter();
+        while let Some(((site, cause), (count, request_id))) = counts.next() {
             let note = format!("{count} since the last such line; the request id is the last one's");
             let context = Context { note: Some(note), ..Context::new(request_id.clone(), Actor::Site) };
             let entry = Entry {
@@ -36,20 +36,20 @@ impl Tally {
                 subject: None,
                 handoff_id: None,
             };
-            // Once the store does not answer, the others are not made to wait for it too.
-            let written = if answers {
-                store.append_event(site, &entry, &context).await.map_err(Some)
-            } else {
-                Err(None)
-            };
-            if let Err(error) = written {
-                answers = false;
-                if let Some(error) = error {
-                    tracing::warn!(%error, "refusals stay counted until the store answers");
-                }
-                let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                kept.entry((site, cause)).or_insert((0, request_id)).0 += count;
+            if let Err(error) = store.append_event(site, &entry, &context).await {
+                tracing::warn!(%error, "refusals stay counted until the store answers");
+                // The others are not made to wait for it too.
+                let unwritten = ((site, cause), (count, request_id));
+                return self.keep(std::iter::once(unwritten).chain(counts));
             }
+        }
+    }
+
+    /// Counts again what was taken out, beside what came in between.
+    fn keep(&self, unwritten: impl Iterator<Item = ((SiteId, &'static str), (u64, RequestId))>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (refused, (count, request_id)) in unwritten {
+            kept.entry(refused).or_insert((0, request_id)).0 += count;
         }
     }
 }
