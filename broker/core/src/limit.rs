@@ -11,6 +11,7 @@
 //! generic cell rate algorithm (ITU-T I.371 annex A), whose whole state is one time.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
@@ -36,10 +37,14 @@ impl Rate {
         Self(times)
     }
 
-    /// The time that one takes, in microseconds; `None` without a limit.
-    pub(crate) fn interval_micros(self) -> Option<i64> {
-        (self.0 != 0).then(|| (MINUTE_MILLIS * 1000 / i64::from(self.0)).max(1))
+    /// `None` without a limit.
+    pub(crate) fn pace(self) -> Option<Pace> {
+        (self.0 != 0).then(|| a_minutes_pace((MINUTE_MILLIS * 1000 / i64::from(self.0)).max(1)))
     }
+}
+
+const fn a_minutes_pace(interval: i64) -> Pace {
+    Pace { interval, window: MINUTE_MILLIS * 1000, leeway: LEEWAY_MICROS }
 }
 
 /// The limits of each kind of bucket.
@@ -102,7 +107,11 @@ impl Limits {
 
     /// Tries from an address that let nobody in.
     pub(crate) fn tries_from(&self, context: &Context) -> Counted {
-        Counted { bucket: Bucket::Address, name: context.client_ip.map(address_name), rate: self.address }
+        Counted {
+            bucket: Bucket::Address,
+            name: context.client_ip.map(|address| network(address).to_string()),
+            rate: self.address,
+        }
     }
 }
 
@@ -112,7 +121,8 @@ fn by_api_key(context: &Context, what: &str, rate: Rate) -> Counted {
 }
 
 /// Whether a refusal is answered as it is although a bucket is full: those that an honest person comes to, who may
-/// share an address with an attacker, or an honest panel, which is to put the member then. Only the trail is told of them less often then.
+/// share an address with an attacker, or an honest panel, which is to put the member then. Only the trail is told of
+/// them less often.
 pub(crate) fn is_always_answered(cause: &str) -> bool {
     matches!(cause, "member_not_found" | "membership_inactive" | "expired" | "superseded")
 }
@@ -181,23 +191,41 @@ pub struct Limited {
     pub retry_after: Duration,
 }
 
-/// Adds one to a bucket: the time at which it will be empty, in microseconds since 1970, before and after. If it is
-/// full, for how long, in milliseconds.
-pub(crate) fn add(empty_at: Option<i64>, interval_micros: i64, now: Timestamp) -> Result<i64, Duration> {
-    // Later than full: it was filled by a clock that has been put back since.
-    let empty_at = empty_at.filter(|at| sound(now).contains(at));
-    let (now, minute) = (now.millis() * 1000, MINUTE_MILLIS * 1000);
-    let next = empty_at.unwrap_or(now).clamp(now, now + minute) + interval_micros;
-    match u64::try_from(next - now - minute) {
-        Err(_) | Ok(0) => Ok(next),
-        Ok(over) => Err(Duration::from_millis(over.div_ceil(1000))),
+/// How fast a bucket leaks, and how much it holds. All in microseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// The time that one takes.
+    pub interval: i64,
+    /// The time that a full bucket takes to leak.
+    pub window: i64,
+    /// How far the clocks may lie apart of those who fill it.
+    pub leeway: i64,
+}
+
+impl Pace {
+    /// Adds one to a bucket: the time at which it will be empty, in microseconds since 1970, before and after. If it
+    /// is full, for how long, rounded up to milliseconds.
+    pub fn add(self, empty_at: Option<i64>, now: Timestamp) -> Result<i64, Duration> {
+        // Later than full: it was filled by a clock that has been put back since.
+        let empty_at = empty_at.filter(|at| self.sound(now).contains(at));
+        let now = now.millis() * 1000;
+        let next = empty_at.unwrap_or(now).clamp(now, now + self.window) + self.interval;
+        match u64::try_from(next - now - self.window) {
+            Err(_) | Ok(0) => Ok(next),
+            Ok(over) => Err(Duration::from_millis(over.div_ceil(1000))),
+        }
+    }
+
+    /// From when to when a bucket that tells anything at `now` is empty.
+    fn sound(self, now: Timestamp) -> RangeInclusive<i64> {
+        let now = now.millis() * 1000;
+        now..=now + self.window + self.leeway
     }
 }
 
-/// From when to when, in microseconds, a bucket that tells anything at `now` is empty.
-pub(crate) fn sound(now: Timestamp) -> std::ops::RangeInclusive<i64> {
-    let now = now.millis() * 1000;
-    now..=now + MINUTE_MILLIS * 1000 + LEEWAY_MICROS
+/// From when to when, in microseconds, a bucket of whatever rate that tells anything at `now` is empty.
+pub(crate) fn sound(now: Timestamp) -> RangeInclusive<i64> {
+    a_minutes_pace(0).sound(now)
 }
 
 /// Whether it is time to tell the trail again that a bucket is full: once a minute is enough.
@@ -205,12 +233,11 @@ pub(crate) fn is_worth_telling(told_at: Option<Timestamp>, now: Timestamp) -> bo
     told_at.is_none_or(|told| (now.millis() - told.millis()).unsigned_abs() >= MINUTE_MILLIS.unsigned_abs())
 }
 
-/// The name under which an address is counted: of IPv6 the network of 48 bits, the most that one place is given
-/// (RFC 6177 section 2).
-fn address_name(address: IpAddr) -> String {
+/// Whose an address is: of IPv6 the network of 48 bits, the most that one place is given (RFC 6177 section 2).
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => Ipv6Addr::from(address.to_bits() & (u128::MAX << 80)).to_string(),
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 80 << 80).into(),
     }
 }
 
@@ -226,8 +253,8 @@ mod tests {
 
     /// How many of `asked` at once are taken.
     fn taken(bucket: &mut Option<i64>, rate: Rate, asked: u32, now: Timestamp) -> u32 {
-        let interval = rate.interval_micros().unwrap();
-        let mut one = || add(*bucket, interval, now).map(|next| *bucket = Some(next)).is_ok();
+        let pace = rate.pace().unwrap();
+        let mut one = || pace.add(*bucket, now).map(|next| *bucket = Some(next)).is_ok();
         (0..asked).map(|_| u32::from(one())).sum()
     }
 
@@ -235,7 +262,7 @@ mod tests {
     fn a_bucket_takes_a_minutes_worth_at_once_and_then_leaks_evenly() {
         let (mut bucket, rate) = (None, Rate::per_minute(30));
         assert_eq!(taken(&mut bucket, rate, 100, NOW), 30);
-        assert_eq!(add(bucket, 2_000_000, NOW), Err(Duration::from_secs(2)));
+        assert_eq!(rate.pace().unwrap().add(bucket, NOW), Err(Duration::from_secs(2)));
         assert_eq!(taken(&mut bucket, rate, 10, after(1_999)), 0);
         assert_eq!(taken(&mut bucket, rate, 10, after(2_000)), 1);
         assert_eq!(taken(&mut bucket, rate, 10, after(10_000)), 4);
@@ -252,7 +279,7 @@ mod tests {
     #[test]
     fn what_was_counted_by_a_clock_that_was_put_back_shuts_nobody_out() {
         let rate = Rate::per_minute(30);
-        let one_click_ahead = add(None, 2_000_000, after(3_600_000)).unwrap();
+        let one_click_ahead = rate.pace().unwrap().add(None, after(3_600_000)).unwrap();
         let mut bucket = Some(one_click_ahead);
         assert_eq!(taken(&mut bucket, rate, 100, NOW), 30);
         // And what is written goes on by the clock that is.
@@ -268,14 +295,15 @@ mod tests {
 
     #[test]
     fn any_rate_has_an_interval() {
-        assert_eq!(Rate::NONE.interval_micros(), None);
-        assert_eq!(Rate::per_minute(1).interval_micros(), Some(60_000_000));
-        assert_eq!(Rate::per_minute(u32::MAX).interval_micros(), Some(1));
+        let interval = |rate: Rate| rate.pace().map(|pace| pace.interval);
+        assert_eq!(interval(Rate::NONE), None);
+        assert_eq!(interval(Rate::per_minute(1)), Some(60_000_000));
+        assert_eq!(interval(Rate::per_minute(u32::MAX)), Some(1));
     }
 
     #[test]
     fn an_ipv6_network_is_one_address_and_a_mapped_ipv4_address_is_itself() {
-        let name = |text: &str| address_name(text.parse().unwrap());
+        let name = |text: &str| network(text.parse().unwrap()).to_string();
         assert_eq!(name("2001:db8:1:2:3:4:5:6"), "2001:db8:1::");
         assert_eq!(name("2001:db8:1:ffff::1"), "2001:db8:1::");
         assert_eq!(name("::ffff:192.0.2.1"), "192.0.2.1");

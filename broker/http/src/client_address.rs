@@ -127,15 +127,6 @@ fn node(text: &str) -> Option<IpAddr> {
     address.or_else(|| bracketed().map(IpAddr::V6)).map(|address| address.to_canonical())
 }
 
-/// What one client can be taken to have: an IPv4 address, or an IPv6 /48, the most that one place is given
-/// (RFC 6177 section 2).
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 80 << 80).into(),
-    }
-}
-
 impl FromRequest for ClientAddress {
     type Error = Problem;
     type Future = std::future::Ready<Result<Self, Problem>>;

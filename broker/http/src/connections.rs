@@ -16,8 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Extensions;
-
-use crate::client_address::network;
+use gatepass_core::limit::network;
 
 /// How long a request's head may take to arrive.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -81,7 +80,7 @@ impl Connections {
             return;
         };
         let state = Arc::new(State {
-            client: network(peer.ip().to_canonical()),
+            client: network(peer.ip()),
             socket: TcpStream::from(socket),
             requests: AtomicUsize::new(0),
             closing: AtomicBool::new(false),

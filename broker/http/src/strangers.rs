@@ -8,15 +8,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use gatepass_core::Timestamp;
+use gatepass_core::limit::{Pace, network};
 use moka::sync::Cache;
 
-use crate::client_address::network;
 use crate::{ClientAddress, Code, Problem};
 
 /// How often, and how many at once, for all together. A store answers ten thousands of look-ups a second.
-const ALL: Rate = Rate { every_millis: 2, burst: 1000 };
+const ALL: Pace = pace(2_000, 1000);
 /// For one network.
-const ONE: Rate = Rate { every_millis: 50, burst: 100 };
+const ONE: Pace = pace(50_000, 100);
+
+/// One each `interval` microseconds, and so many at once. Threads read the clock a moment apart.
+const fn pace(interval: i64, burst: i64) -> Pace {
+    Pace { interval, window: interval * burst, leeway: interval * burst }
+}
+
 /// How many networks are told apart; the total holds beyond.
 const MAX_NETWORKS: u64 = 10_000;
 
@@ -50,38 +56,16 @@ impl Strangers {
     }
 }
 
-/// A rate, and how much of it may come at once.
-#[derive(Debug, Clone, Copy)]
-struct Rate {
-    every_millis: i64,
-    burst: i64,
-}
-
-impl Rate {
-    /// How long an empty bucket takes to fill.
-    const fn window(self) -> i64 {
-        self.every_millis * self.burst
-    }
-}
-
-/// A token bucket, kept as the one time at which it will be full (GCRA, ITU-T I.371).
+/// A bucket, kept as the one time at which it will be empty; in microseconds.
 #[derive(Debug, Default)]
 struct Bucket {
-    full_at: AtomicI64,
+    empty_at: AtomicI64,
 }
 
 impl Bucket {
-    fn take(&self, rate: Rate, now: Timestamp) -> bool {
-        let now = now.millis();
-        let latest = now + rate.window();
-        let after = |full_at: i64| {
-            // A little later than an empty bucket would be full, when another thread read the clock a moment later;
-            // much later, only when the clock was put back: then it counts as full.
-            let put_back = full_at > latest + rate.window();
-            let full_at = if put_back { now } else { full_at.max(now) } + rate.every_millis;
-            (full_at <= latest).then_some(full_at)
-        };
-        self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after).is_ok()
+    fn take(&self, pace: Pace, now: Timestamp) -> bool {
+        let add = |empty_at| pace.add(Some(empty_at), now).ok();
+        self.empty_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
     }
 }
 

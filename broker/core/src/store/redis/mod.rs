@@ -125,9 +125,9 @@ impl Redis {
     /// Names buckets to a script, in its order.
     fn count<const N: usize>(call: &mut ScriptInvocation<'_>, site: SiteId, buckets: [Counted; N]) {
         for Counted { bucket, name, rate } in buckets {
-            let interval = name.as_ref().and_then(|_| rate.interval_micros());
+            let pace = name.as_ref().and_then(|_| rate.pace());
             call.key(keys::bucket(site, bucket, &name.unwrap_or_default()))
-                .arg(interval.map(|micros| micros.to_string()).unwrap_or_default());
+                .arg(pace.map(|pace| pace.interval.to_string()).unwrap_or_default());
         }
     }
 

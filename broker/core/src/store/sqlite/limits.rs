@@ -21,11 +21,11 @@ fn add_to(
 ) -> Result<Option<Full>> {
     let mut added = Vec::new();
     for Counted { bucket, name, rate } in buckets {
-        let (Some(name), Some(interval)) = (name, rate.interval_micros()) else { continue };
+        let (Some(name), Some(pace)) = (name, rate.pace()) else { continue };
         let sql = "SELECT empty_at FROM buckets WHERE site = ? AND kind = ? AND name = ?";
         let key: [&dyn ToSql; 3] = [&site.to_string(), &bucket.as_str(), name];
         let before = one(transaction, sql, &key, |row| Ok(row.get(0)?))?;
-        match limit::add(before, interval, now) {
+        match pace.add(before, now) {
             Ok(empty_at) => added.push((bucket, name, empty_at)),
             Err(retry_after) => {
                 return Ok(Some((Limited { bucket: *bucket, retry_after }, name.clone())));

@@ -18,7 +18,7 @@ local function bucket(cause, key, interval)
 end
 
 -- Adds one to each bucket, or to none: then answers the full one and for how long it is (milliseconds). The twin of
--- `limit::add`.
+-- `Pace::add`.
 local function add_to(buckets)
   local now, minute, empty_at = tonumber(NOW) * 1000, 60000000, {}
   for i, bucket in ipairs(buckets) do
