@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::Answer;
+use crate::gatepass::Gatepass;
 use crate::{Result, forge, ports};
 
 /// How the site answers a challenge.
@@ -69,6 +70,14 @@ impl FakeSite {
     /// Starts one with a new key.
     pub fn start() -> Result<Self> {
         Self::start_at(ports::free_port()?)
+    }
+
+    /// Starts one, registers it with these options and pairs it.
+    pub async fn paired_with(gatepass: &Gatepass, options: &[&str]) -> Result<(Self, PairingCode)> {
+        let site = Self::start()?;
+        let code = PairingCode::read(&gatepass.add_site(&site.url, options)?.pairing_code)?;
+        site.pair(&code).await?.ok()?;
+        Ok((site, code))
     }
 
     /// The same site after it lost its key: the same origin answers, with another key.

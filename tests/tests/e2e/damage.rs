@@ -31,9 +31,7 @@ impl Scene {
         // Nothing here asks like a person.
         let limits = ["--limit-member", "0", "--limit-token", "0", "--limit-address", "0"];
         let gatepass = Gatepass::start_with(folder.path(), "sqlite", &limits)?;
-        let site = FakeSite::start()?;
-        let code = PairingCode::read(&gatepass.add_site(&site.url, &[])?.pairing_code)?;
-        site.pair(&code).await?.ok()?;
+        let (site, code) = FakeSite::paired_with(&gatepass, &[]).await?;
         let panel = PanelApi::new(&gatepass.url(), &code.site, &gatepass.add_client("panel")?);
         panel.put_status("mia", "active").await?;
         Ok(Self { gatepass, site, code, panel, folder })

@@ -47,9 +47,7 @@ impl Parts {
         let redis = Redis::start(&folder.path().join("redis"))?;
         let flags = ["--log", "warn"];
         let gatepass = Gatepass::start_with(&folder.path().join("gatepass"), &redis.url(), &flags)?;
-        let site = FakeSite::start()?;
-        let code = PairingCode::read(&gatepass.add_site(&site.url, &[])?.pairing_code)?;
-        site.pair(&code).await?.ok()?;
+        let (site, code) = FakeSite::paired_with(&gatepass, &[]).await?;
         let api = PanelApi::new(&gatepass.url(), &code.site, &gatepass.add_client("panel")?);
         api.put("mia", &api::member("mia")).await?.ok()?;
         Ok(Self { site, gatepass, redis, code, api, _folder: folder })

@@ -1,7 +1,7 @@
 //! Limits as panels, customers and attackers meet them.
 
 use gatepass_tests::api::{self, PanelApi};
-use gatepass_tests::fake_site::{FakeSite, PairingCode};
+use gatepass_tests::fake_site::FakeSite;
 use gatepass_tests::gatepass::Gatepass;
 use gatepass_tests::wordpress::new_attempt;
 use gatepass_tests::{Result, Stack};
@@ -14,9 +14,7 @@ pub async fn whoever_asks_too_often_is_told_when_to_ask_again() -> Result {
     let folder = tempfile::tempdir()?;
     let limits = ["--limit-member", "3", "--limit-api-key", "6", "--limit-token", "2"];
     let gatepass = Gatepass::start_with(folder.path(), "sqlite", &limits)?;
-    let site = FakeSite::start()?;
-    let code = PairingCode::read(&gatepass.add_site(&site.url, &[])?.pairing_code)?;
-    site.pair(&code).await?.ok()?;
+    let (site, code) = FakeSite::paired_with(&gatepass, &[]).await?;
     let panel = PanelApi::new(&gatepass.url(), &code.site, &gatepass.add_client("panel")?);
     let another = panel.with_key(&gatepass.add_client("another-panel")?);
     for subject in ["mia", "ben"] {

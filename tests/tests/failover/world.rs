@@ -37,12 +37,9 @@ pub struct World {
 impl World {
     /// Registers by the command line, pairs as the plugin does, and puts the members.
     pub async fn register(gatepass: &Gatepass, store: &str) -> Result<Self> {
-        let fake = FakeSite::start()?;
         let key = gatepass.add_client("failover")?;
-        let site = gatepass.add_site(&fake.url, &["--token-lifetime", TOKEN_LIFETIME])?;
-        let code = PairingCode::read(&site.pairing_code)?;
-        fake.pair(&code).await?.ok()?;
-        let api = PanelApi::new(&gatepass.address(), &site.id, &key);
+        let (fake, code) = FakeSite::paired_with(gatepass, &["--token-lifetime", TOKEN_LIFETIME]).await?;
+        let api = PanelApi::new(&gatepass.address(), &code.site, &key);
         let since = Instant::now();
         while api.put(&subject(0), &member(&subject(0))).await?.code() == "overloaded" {
             if since.elapsed() > Duration::from_secs(30) {
@@ -52,9 +49,9 @@ impl World {
         for number in 0..MEMBERS {
             api.put_status(&subject(number), "active").await?;
         }
-        let forge = Forge::open(&gatepass.data_dir(), store, &gatepass.url(), &site.id).await?;
+        let forge = Forge::open(&gatepass.data_dir(), store, &gatepass.url(), &code.site).await?;
         let (proof, lost) = (Mutex::default(), OnceLock::new());
-        Ok(Self { key, site: site.id, forge, fake, code, proof, lost })
+        Ok(Self { key, site: code.site.clone(), forge, fake, code, proof, lost })
     }
 
     /// The site's proof of being itself.
