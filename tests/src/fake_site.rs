@@ -167,6 +167,11 @@ impl FakeSite {
         Answer::read(request.send().await?).await
     }
 
+    /// Posts to the bridge with a good proof.
+    pub async fn ask(&self, code: &PairingCode, path: &str, body: &Value) -> Result<Answer> {
+        self.post(code, path, Some(&self.proof(&self.claims(code))), body).await
+    }
+
     /// Pairs as the plugin does.
     pub async fn pair(&self, code: &PairingCode) -> Result<Answer> {
         self.post(code, "/wp/v1/pairings", None, &self.pairing(code)).await

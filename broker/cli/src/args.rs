@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use gatepass_core::client::Scope;
@@ -274,19 +275,36 @@ pub(crate) enum SiteCommand {
 /// What is decided for a site.
 #[derive(Debug, Clone, Default, ClapArgs)]
 pub(crate) struct PolicyArgs {
-    /// The panel's page that a refused customer is led back to
+    /// The panel's page that a refused customer is led back to, or none
     #[arg(long, value_name = "URL")]
-    pub(crate) panel_url: Option<Url>,
-    /// Where a lapsed customer renews
+    pub(crate) panel_url: Option<OrNone<Url>>,
+    /// Where the panel starts a handoff that is bound to the browser, or none; with it, every handoff must be bound
     #[arg(long, value_name = "URL")]
-    pub(crate) renew_url: Option<Url>,
-    /// Where a login lands that names no place itself, such as /my-account/
+    pub(crate) panel_start_url: Option<OrNone<Url>>,
+    /// Where a lapsed customer renews, or none
+    #[arg(long, value_name = "URL")]
+    pub(crate) renew_url: Option<OrNone<Url>>,
+    /// Where a login lands that names no place itself, such as /my-account/, or none
     #[arg(long, value_name = "PATH")]
-    pub(crate) default_redirect: Option<String>,
+    pub(crate) default_redirect: Option<OrNone<String>>,
+    /// Whether every handoff must be bound to the browser although there is no --panel-start-url: true or false
+    #[arg(long, value_name = "BOOL")]
+    pub(crate) require_binding: Option<bool>,
     /// Life of a handoff token, 5 to 300 seconds
     #[arg(long, value_name = "SECONDS")]
     pub(crate) token_lifetime: Option<u32>,
     /// A WordPress role that members may be given; once for each [default: subscriber customer]
     #[arg(long = "allow-role", value_name = "ROLE")]
     pub(crate) allowed_roles: Vec<String>,
+}
+
+/// What a setting is from now on; the word `none` takes it away.
+#[derive(Debug, Clone)]
+pub(crate) struct OrNone<T>(pub(crate) Option<T>);
+
+impl<T: FromStr> FromStr for OrNone<T> {
+    type Err = T::Err;
+    fn from_str(text: &str) -> Result<Self, T::Err> {
+        if text == "none" { Ok(Self(None)) } else { text.parse().map(Some).map(Self) }
+    }
 }

@@ -11,7 +11,7 @@ use gatepass_core::validate::{self, FieldError, FieldErrors};
 use gatepass_core::{Clock, RequestId, SiteId, Store};
 use serde_json::{Value, json};
 
-use crate::args::{PolicyArgs, SiteCommand};
+use crate::args::{OrNone, PolicyArgs, SiteCommand};
 use crate::config::Config;
 use crate::error::Failure;
 use crate::instance::Instance;
@@ -117,21 +117,38 @@ fn describe(site: &Site) -> Value {
         "tenant": site.tenant,
         "created_at": site.created_at,
         "paired": site.paired,
+        "start_url": site.start_url(),
         "policy": site.policy,
     })
 }
 
 /// The policy with what was given changed in it.
 fn apply(mut policy: Policy, given: PolicyArgs) -> Policy {
-    let PolicyArgs { panel_url, renew_url, default_redirect, token_lifetime, allowed_roles } = given;
-    policy.panel_url = panel_url.or(policy.panel_url);
-    policy.renew_url = renew_url.or(policy.renew_url);
-    policy.default_redirect = default_redirect.or(policy.default_redirect);
+    let PolicyArgs {
+        panel_url,
+        panel_start_url,
+        renew_url,
+        default_redirect,
+        require_binding,
+        token_lifetime,
+        allowed_roles,
+    } = given;
+    set(&mut policy.panel_url, panel_url);
+    set(&mut policy.panel_start_url, panel_start_url);
+    set(&mut policy.renew_url, renew_url);
+    set(&mut policy.default_redirect, default_redirect);
+    policy.require_binding = require_binding.unwrap_or(policy.require_binding);
     policy.token_lifetime = token_lifetime.unwrap_or(policy.token_lifetime);
     if !allowed_roles.is_empty() {
         policy.allowed_roles = allowed_roles;
     }
     policy
+}
+
+fn set<T>(setting: &mut Option<T>, given: Option<OrNone<T>>) {
+    if let Some(OrNone(value)) = given {
+        *setting = value;
+    }
 }
 
 fn wrong(errors: FieldErrors) -> Failure {

@@ -111,7 +111,7 @@ pub const LIFETIME_SECS: std::ops::RangeInclusive<u32> = 5..=300;
 pub struct Policy {
     /// The panel's page that a refused customer is led back to.
     pub panel_url: Option<Url>,
-    /// Where the panel starts a bound handoff.
+    /// Where the panel starts a bound handoff; with it, every handoff must be bound.
     pub panel_start_url: Option<Url>,
     /// Where a lapsed customer renews.
     pub renew_url: Option<Url>,
@@ -119,7 +119,7 @@ pub struct Policy {
     pub default_redirect: Option<String>,
     /// Life of a handoff token, in seconds: 5 to 300.
     pub token_lifetime: u32,
-    /// Whether a handoff must be bound to the browser.
+    /// Whether a handoff must be bound to the browser although there is no `panel_start_url`.
     pub require_binding: bool,
     /// WordPress roles that a member may be given; the site's owner may take more away.
     pub allowed_roles: Vec<String>,
@@ -143,6 +143,11 @@ impl Policy {
     /// Life of a handoff token.
     pub fn token_lifetime(&self) -> Duration {
         Duration::from_secs(u64::from(self.token_lifetime))
+    }
+
+    /// Whether a handoff must be bound to the browser that it is for.
+    pub const fn requires_binding(&self) -> bool {
+        self.require_binding || self.panel_start_url.is_some()
     }
 }
 
@@ -190,9 +195,28 @@ pub struct Site {
     pub paired: Option<Paired>,
 }
 
+impl Site {
+    /// Where the panel's button leads for a bound handoff: the site gives the browser a cookie there, and sends it on
+    /// to `panel_start_url` with the cookie's hash. `None` before the site is paired.
+    pub fn start_url(&self) -> Option<Url> {
+        let mut url = self.paired.as_ref()?.landing_url.clone();
+        url.query_pairs_mut().append_pair("start", "1");
+        Some(url)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panel_that_starts_bound_handoffs_gets_no_others() {
+        let unbound = Policy::default();
+        let start = Url::parse("https://panel.example/start").ok();
+        assert!(!unbound.requires_binding());
+        assert!(Policy { panel_start_url: start, ..unbound.clone() }.requires_binding());
+        assert!(Policy { require_binding: true, ..unbound }.requires_binding());
+    }
 
     #[test]
     fn an_origin_is_bare_and_https_or_on_loopback() {

@@ -125,6 +125,9 @@ pub fn policy(policy: &Policy) -> FieldErrors {
             errors.push(FieldError::new(field, "invalid", error.to_string()));
         }
     }
+    if panel_start_url.as_ref().is_some_and(|url| url.fragment().is_some()) {
+        errors.push(FieldError::new("panel_start_url", "invalid", "expected no fragment (#…)"));
+    }
     if let Some(path) = default_redirect
         && !is_path(path)
     {

@@ -47,7 +47,9 @@ fn check_binding(binding: Option<&str>, required: bool) -> Option<FieldError> {
     let base64url = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     match binding {
         None if required => {
-            Some(FieldError::new("binding", "required", "this site takes only logins bound to a browser"))
+            let message = "send the customer to the site's start_url, and put the binding here that the browser \
+                           brings from there to panel_start_url";
+            Some(FieldError::new("binding", "required", message))
         }
         Some(hash) if hash.len() != 43 || !hash.bytes().all(base64url) => {
             Some(FieldError::new("binding", "invalid", "expected 43 characters of base64url"))
@@ -79,7 +81,7 @@ pub(super) async fn create(
         let message = format!("this site's tokens live at most {} seconds", site.policy.token_lifetime);
         errors.push(FieldError::new("ttl", "out_of_range", message));
     }
-    errors.extend(check_binding(body.binding.as_deref(), site.policy.require_binding));
+    errors.extend(check_binding(body.binding.as_deref(), site.policy.requires_binding()));
     Problem::check(errors)?;
     let site = if site.paired.is_some() {
         site
@@ -93,6 +95,7 @@ pub(super) async fn create(
     })?;
 
     let context = gatepass_core::event::Context { client_ip: body.client_ip, ..by.context };
+    let bound = body.binding.is_some();
     let request = issue::Request {
         site: site.id,
         subject: body.subject,
@@ -121,6 +124,10 @@ pub(super) async fn create(
     // already would not load it again.
     let mut login_url = paired.landing_url.clone();
     login_url.query_pairs_mut().append_pair("handoff", &issued.id.to_string());
+    if bound {
+        // Tells the site that the browser has been through its start address: nobody is sent there twice.
+        login_url.query_pairs_mut().append_pair("bound", "1");
+    }
     login_url.set_fragment(Some(&format!("token={}", issued.token.expose())));
     Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(Created {
         id: issued.id,

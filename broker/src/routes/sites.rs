@@ -36,12 +36,15 @@ pub(super) struct Answer {
     paired: bool,
     paired_at: Option<Timestamp>,
     landing_url: Option<Url>,
+    /// Where the button leads for a bound handoff.
+    start_url: Option<Url>,
     versions: Option<Versions>,
     policy: Policy,
 }
 
 impl From<Site> for Answer {
     fn from(site: Site) -> Self {
+        let start_url = site.start_url();
         let paired = site.paired;
         Self {
             id: site.id,
@@ -50,6 +53,7 @@ impl From<Site> for Answer {
             paired: paired.is_some(),
             paired_at: paired.as_ref().map(|paired| paired.paired_at),
             landing_url: paired.as_ref().map(|paired| paired.landing_url.clone()),
+            start_url,
             versions: paired.map(|paired| paired.versions),
             policy: site.policy,
         }

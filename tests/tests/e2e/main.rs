@@ -1,6 +1,7 @@
 //! End to end, in a real browser against a real WordPress.
 
 mod attempts;
+mod bound;
 mod bridge;
 mod browser;
 mod click;
@@ -29,6 +30,8 @@ gatepass_tests::run! {
         bridge::pairing_again_voids_tokens_that_are_on_their_way,
         bridge::a_removed_site_is_refused,
         bridge::an_odd_request_of_a_site_is_answered_plainly,
+        bound::with_a_start_at_the_panel_every_handoff_must_be_bound,
+        bound::an_operator_sets_and_takes_away_the_start_at_the_command_line,
         click::the_click_logs_in_as_the_right_user_on_redirect_to,
         click::exactly_one_session_row_more,
         click::logging_out_ends_it,

@@ -27,6 +27,7 @@ pub(super) struct PolicyAnswer<'a> {
     panel_start_url: &'a Option<Url>,
     default_redirect: &'a Option<String>,
     allowed_roles: &'a [String],
+    /// What holds, for whatever reason.
     require_binding: bool,
 }
 
@@ -38,7 +39,7 @@ impl<'a> From<&'a Policy> for PolicyAnswer<'a> {
             panel_start_url: &policy.panel_start_url,
             default_redirect: &policy.default_redirect,
             allowed_roles: &policy.allowed_roles,
-            require_binding: policy.require_binding,
+            require_binding: policy.requires_binding(),
         }
     }
 }
