@@ -94,9 +94,20 @@ pub enum Issuance {
     Limited(Limited),
 }
 
+/// What is asked of the redeeming step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// To let the bearer in: this is what a token is for, once.
+    Spend,
+    /// To tell whom it would let in, so that the bearer can be asked whether that is meant to be.
+    Preview,
+}
+
 /// What the redeeming step is given.
 #[derive(Debug, Clone)]
 pub struct Presented {
+    /// What for.
+    pub intent: Intent,
     /// Which handoff.
     pub id: HandoffId,
     /// The verified token's subject. The record's own is the same, or its token hash would differ.
@@ -189,6 +200,26 @@ impl Redeemed {
     }
 }
 
+/// Whom a redemption would let in, now and here: enough to ask "continue as …?", and nothing to log in with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    /// Which handoff.
+    pub id: HandoffId,
+    /// Who would come in.
+    pub subject: Subject,
+    /// Their name for people.
+    pub display_name: String,
+    /// Who acts for them.
+    pub actor: Option<OnBehalf>,
+}
+
+impl From<Redeemed> for Preview {
+    fn from(Redeemed { id, member, details }: Redeemed) -> Self {
+        let display_name = member.wanted.display_name;
+        Self { id, subject: member.subject, display_name, actor: details.actor }
+    }
+}
+
 /// What came of redeeming.
 #[derive(Debug, Clone)]
 pub enum Redemption {
@@ -196,6 +227,8 @@ pub enum Redemption {
     Redeemed(Box<Redeemed>),
     /// Spent before by this very attempt: the same answer again.
     Repeated(Box<Redeemed>),
+    /// It would be redeemed or repeated, were it not a preview. Nothing spent.
+    Previewed(Box<Preview>),
     /// Not redeemed, and nothing spent.
     Refused(Refusal),
     /// It would let nobody in, and was tried too often to be looked at further. Nothing spent.

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::event::Context;
+use crate::handoff::Intent;
 use crate::id::{HandoffId, Subject};
 
 /// What a bucket's size is measured over, in milliseconds.
@@ -54,7 +55,7 @@ pub struct Limits {
     pub api_key: Rate,
     /// Handoffs asked for, for one member.
     pub member: Rate,
-    /// Redemptions of one token that let nobody in, and repeats of the one that did.
+    /// Redemptions of one token that let nobody in, repeats of the one that did, and previews.
     pub token: Rate,
     /// Redemptions that let nobody in, from one address on one site; and handoffs asked for in vain, by one API key.
     pub address: Rate,
@@ -100,9 +101,14 @@ impl Limits {
         Counted { bucket: Bucket::Token, name: Some(id.to_string()), rate: self.token }
     }
 
-    /// Repeats of the attempt that redeemed a token. Nobody else can use them up.
-    pub(crate) fn repeats_of(&self, id: HandoffId) -> Counted {
-        Counted { bucket: Bucket::Token, name: Some(format!("{id}:repeats")), rate: self.token }
+    /// Repeats of the attempt that redeemed a token, or previews of who would be let in. Nobody else can use them up,
+    /// nor the ones the others.
+    pub(crate) fn answers_of(&self, id: HandoffId, intent: Intent) -> Counted {
+        let what = match intent {
+            Intent::Spend => "repeats",
+            Intent::Preview => "previews",
+        };
+        Counted { bucket: Bucket::Token, name: Some(format!("{id}:{what}")), rate: self.token }
     }
 
     /// Tries from an address that let nobody in.

@@ -9,7 +9,7 @@ use gatepass_keys::token::handoff::{Expected, Unverified};
 
 use crate::clock::Timestamp;
 use crate::event::Context;
-use crate::handoff::{ATTEMPT_WINDOW, Presented, Redeemed, Redemption, Refusal};
+use crate::handoff::{ATTEMPT_WINDOW, Intent, Presented, Preview, Redeemed, Redemption, Refusal};
 use crate::id::{Attempt, HandoffId, SiteId};
 use crate::limit::Limited;
 use crate::store::{Handoffs, StoreError};
@@ -17,6 +17,8 @@ use crate::store::{Handoffs, StoreError};
 /// What the site shows. No `Debug`: it carries a token.
 #[expect(missing_debug_implementations, reason = "it carries a token")]
 pub struct Request<'a> {
+    /// What it asks.
+    pub intent: Intent,
     /// The site that asks, proven by its own key.
     pub site: SiteId,
     /// The token that the browser brought, not looked at yet.
@@ -44,16 +46,21 @@ pub enum RedeemError {
     Store(#[from] StoreError),
 }
 
-/// Someone to let in.
+/// The store's decision, when it is not to refuse.
 #[derive(Debug)]
-pub struct Allowed {
-    /// Who, and what the panel asked for.
-    pub redeemed: Box<Redeemed>,
-    /// Whether this very attempt was answered before.
-    pub repeat: bool,
+pub enum Allowed {
+    /// Someone to let in.
+    In {
+        /// Who, and what the panel asked for.
+        redeemed: Box<Redeemed>,
+        /// Whether this very attempt was answered before.
+        repeat: bool,
+    },
+    /// Someone who would be let in; nothing is spent.
+    Previewed(Box<Preview>),
 }
 
-/// Redeems a token.
+/// Redeems a token, or previews what would come of it.
 pub async fn redeem(
     store: &dyn Handoffs,
     keys: &impl VerificationKeys,
@@ -66,6 +73,7 @@ pub async fn redeem(
     let expected = Expected { issuer, audience: &audience, now: now.secs(), past_expiry: ATTEMPT_WINDOW };
     let verified = Unverified::parse(request.unverified_token)?.verify(keys, &expected)?;
     let presented = Presented {
+        intent: request.intent,
         id: HandoffId::from(verified.claims().id),
         subject: verified.claims().subject.parse().map_err(|_| TokenError::Subject)?,
         token_hash: verified.token_hash(),
@@ -74,8 +82,9 @@ pub async fn redeem(
         binding: request.binding,
     };
     match store.redeem(request.site, &presented, now, context).await? {
-        Redemption::Redeemed(redeemed) => Ok(Allowed { redeemed, repeat: false }),
-        Redemption::Repeated(redeemed) => Ok(Allowed { redeemed, repeat: true }),
+        Redemption::Redeemed(redeemed) => Ok(Allowed::In { redeemed, repeat: false }),
+        Redemption::Repeated(redeemed) => Ok(Allowed::In { redeemed, repeat: true }),
+        Redemption::Previewed(preview) => Ok(Allowed::Previewed(preview)),
         Redemption::Refused(refusal) => Err(RedeemError::Refused(refusal)),
         Redemption::Limited(limited) => Err(RedeemError::Limited(limited)),
     }

@@ -11,6 +11,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
     texts(&[
         "POST /wp/v1/redemptions\n\n{\"token\":\"{token}\",\"attempt\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"client_ip\":\"192.0.2.1\",\"user_agent\":\"Mozilla/5.0\"}",
         "POST /wp/v1/redemptions\n\n{\"token\":\"{token}\",\"attempt\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"client_ip\":null,\"binding\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
+        "POST /wp/v1/redemptions\n\n{\"token\":\"{token}\",\"attempt\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"client_ip\":null,\"preview\":true}",
+        "POST /wp/v1/redemptions\n\n{\"token\":\"{token}\",\"attempt\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"preview\":1}",
         "POST /wp/v1/redemptions\n\n{\"token\":\"{token}x\",\"attempt\":\"AAAAAAAAAAAAAAAAAAAAAQ\",\"client_ip\":\"::1\"}",
         "POST /wp/v1/redemptions\n\n{\"token\":\"{token}\",\"attempt\":\"\",\"client_ip\":\"999.0.0.1\"}",
         "POST /wp/v1/redemptions\n\n{\"token\":[\"{token}\"],\"attempt\":\"AAAAAAAAAAAAAAAAAAAAAA\"}",
@@ -40,6 +42,8 @@ pub fn run(input: &[u8]) {
     if answer.get("handoff_id").is_some() {
         assert_eq!(body["token"], sent.token.as_str(), "another text than the token was redeemed");
         assert_eq!(answer["subject"], "mia");
+        let (previewed, email) = (body["preview"] == true, &answer["member"]["email"]);
+        assert_eq!((answer["preview"] == true, email.is_null()), (previewed, previewed), "{answer}");
     }
     assert!(answer.get("key_set").is_none(), "a site was paired whose address nobody answers at");
 }

@@ -103,6 +103,12 @@ fn redemption(proof: &str, token: &str) -> Result<String> {
     Ok(request("POST", "/wp/v1/redemptions", Some(proof), &presented(token)?.to_string()))
 }
 
+fn preview(proof: &str, token: &str) -> Result<String> {
+    let mut body = presented(token)?;
+    body["preview"] = json!(true);
+    Ok(request("POST", "/wp/v1/redemptions", Some(proof), &body.to_string()))
+}
+
 /// Tokens that a proven site shows and that are no good, one of each kind.
 fn bad_tokens(forge: &Forge, elsewhere: SiteId) -> Result<Vec<String>> {
     let varied = |change: &dyn Fn(&mut handoff::HandoffClaims)| {
@@ -168,7 +174,7 @@ pub async fn forged_stale_and_foreign_tokens_cost_no_store_access() -> Result {
         for _ in 0..10 {
             let proof = parts.site.proof(&parts.site.claims(&parts.code));
             for token in bad_tokens(&forge, elsewhere)? {
-                kinds.push(redemption(&proof, &token)?);
+                kinds.extend([redemption(&proof, &token)?, preview(&proof, &token)?]);
             }
             let token = forge.token(&forge.claims("mia")?);
             for proof in bad_proofs(&parts.site, &parts.code)? {

@@ -278,6 +278,7 @@ pub async fn no_hostile_request_to_the_bridge_does_anything(stack: &Stack) -> Re
 
     let redemption = json!({
         "token": issued.token(), "attempt": new_attempt()?, "binding": "A".repeat(43), "client_ip": "192.0.2.1", "user_agent": "x",
+        "preview": false,
     });
     let request = place.bridge("/wp/v1/redemptions");
     assert_every_spoiled_body_is_refused(&place, "redemptions", &request, &redemption)?;

@@ -16,6 +16,7 @@ mod limits;
 mod outbound;
 mod panel_api;
 mod plugin;
+mod preview;
 mod proxies;
 mod refusals;
 mod serve;
@@ -76,6 +77,8 @@ gatepass_tests::run! {
         panel_api::another_method_is_a_405_and_another_path_a_404,
         panel_api::a_time_that_means_nothing_is_refused,
         panel_api::the_trail_tells_a_login_from_issue_to_outcome,
+        preview::a_preview_tells_who_it_would_be_and_spends_nothing,
+        preview::a_refused_preview_tells_no_name_and_spends_nothing,
         hostile::no_hostile_request_to_the_panel_api_does_anything,
         hostile::no_hostile_address_or_header_does_anything,
         hostile::no_hostile_request_to_the_bridge_does_anything,

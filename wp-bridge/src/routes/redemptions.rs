@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
-use gatepass_core::handoff::OnBehalf;
+use gatepass_core::handoff::{Intent, OnBehalf, Preview};
 use gatepass_core::member::{Member, Membership};
-use gatepass_core::redeem::{self, RedeemError, redeem};
+use gatepass_core::redeem::{self, Allowed, RedeemError, redeem};
+use gatepass_core::site::Policy;
 use gatepass_core::{Attempt, HandoffId, Subject};
 use gatepass_http::{Json, Problem, Then};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub(super) struct Presented {
     /// Hash of the cookie that the handoff may be bound to.
     #[serde(default)]
     binding: Option<String>,
+    /// Only tell whom it would let in, and spend nothing.
+    #[serde(default)]
+    preview: bool,
     /// The browser's address, for the trail.
     client_ip: Option<IpAddr>,
     /// The browser, for the trail.
@@ -63,6 +67,37 @@ pub(super) struct MemberAnswer<'a> {
     roles: &'a [String],
 }
 
+/// Enough to ask "continue as …?".
+#[derive(Serialize)]
+struct PreviewAnswer<'a> {
+    preview: bool,
+    handoff_id: HandoffId,
+    jti: Uuid,
+    subject: &'a Subject,
+    member: PreviewedMember<'a>,
+    actor: &'a Option<OnBehalf>,
+    policy: PolicyAnswer<'a>,
+}
+
+#[derive(Serialize)]
+struct PreviewedMember<'a> {
+    display_name: &'a str,
+}
+
+impl<'a> PreviewAnswer<'a> {
+    fn new(Preview { id, subject, display_name, actor }: &'a Preview, policy: &'a Policy) -> Self {
+        Self {
+            preview: true,
+            handoff_id: *id,
+            jti: id.uuid(),
+            subject,
+            member: PreviewedMember { display_name },
+            actor,
+            policy: PolicyAnswer::from(policy),
+        }
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct Session {
     remember: bool,
@@ -92,6 +127,7 @@ pub(super) async fn create(
     context.client_ip = body.client_ip;
     context.user_agent = Some(body.user_agent.chars().filter(|c| !c.is_control()).take(300).collect());
     let request = redeem::Request {
+        intent: if body.preview { Intent::Preview } else { Intent::Spend },
         site: site.id,
         unverified_token: &body.token,
         attempt: body.attempt,
@@ -105,12 +141,18 @@ pub(super) async fn create(
         }
         from_redeem(error, &site.policy)
     })?;
-    let (member, details) = (allowed.redeemed.member(), allowed.redeemed.details());
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Answer {
-        handoff_id: allowed.redeemed.id(),
-        jti: allowed.redeemed.id().uuid(),
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    let (redeemed, repeat) = match allowed {
+        Allowed::In { redeemed, repeat } => (redeemed, repeat),
+        Allowed::Previewed(preview) => return Ok(response.json(PreviewAnswer::new(&preview, &site.policy))),
+    };
+    let (member, details) = (redeemed.member(), redeemed.details());
+    Ok(response.json(Answer {
+        handoff_id: redeemed.id(),
+        jti: redeemed.id().uuid(),
         subject: &member.subject,
-        repeat: allowed.repeat,
+        repeat,
         member: MemberAnswer::from(member),
         membership: &member.wanted.membership,
         session: Session { remember: details.remember },

@@ -173,9 +173,11 @@ pub trait Handoffs: Send + Sync {
     async fn issue(&self, site: SiteId, handoff: &NewHandoff, context: &Context) -> Result<Issuance>;
     /// The one atomic step. Decided in this order: no record · another token · another primary than at issue ·
     /// spent by the same attempt (revocation and membership looked at again, then the same answer) · spent ·
-    /// revoked · expired · membership · binding · redeemed. Only the last one spends; each writes its event. What
-    /// would let nobody in, or again, is counted for the token and for the address in `context`; once that was too
-    /// often, this is the answer instead, and the trail is told of it once a minute.
+    /// revoked · expired · membership · binding · redeemed. Only the last one spends; each writes its event. A preview
+    /// is decided in the same order, and where it would be redeemed or repeated, it spends nothing and writes no
+    /// event. What would let nobody in, or again, and what previews, is counted for the token, and what refuses for
+    /// the address in `context`; once that was too often, this is the answer instead, and the trail is told of it
+    /// once a minute.
     async fn redeem(
         &self,
         site: SiteId,

@@ -55,6 +55,14 @@ suite! {
         of_64_racing_posts_of_one_attempt_all_get_the_same_answer,
         every_step_writes_its_event,
     }
+    preview {
+        it_tells_whom_a_redemption_would_let_in_and_spends_nothing,
+        it_is_refused_in_the_order_in_which_a_redemption_is,
+        a_refused_preview_is_told_to_the_trail,
+        it_belongs_to_the_browser_that_the_handoff_is_bound_to,
+        of_previews_racing_redemptions_none_lets_anybody_in,
+        it_is_counted_for_the_token_and_stops_no_login,
+    }
     handoffs {
         issuing_needs_a_member_whose_membership_is_in_force,
         its_state_tells_its_life,

@@ -1,4 +1,4 @@
-use gatepass_core::handoff::{ATTEMPT_WINDOW, Redemption, Refusal};
+use gatepass_core::handoff::{ATTEMPT_WINDOW, Intent, Redemption, Refusal};
 use gatepass_core::member::Status;
 use gatepass_core::store::MemberPut;
 use gatepass_keys::token::LEEWAY;
@@ -152,10 +152,14 @@ pub async fn it_is_bound_to_its_browser(stage: &Stage) {
     assert_eq!(stage.redeem(&ticket, T0).await, Came::Redeemed);
 }
 
-/// Each step adds one more reason that is decided *earlier*, so that a store with another order fails.
 pub async fn outcomes_are_decided_in_their_order(stage: &Stage) {
+    assert_order(stage, Intent::Spend).await;
+}
+
+/// Each step adds one more reason that is decided *earlier*, so that a store with another order fails.
+pub async fn assert_order(stage: &Stage, intent: Intent) {
     let site = stage.site_with_member().await;
-    let mut ticket = Ticket::new(site);
+    let mut ticket = Ticket::new(site).to(intent);
     ticket.handoff.binding = Some("cookie-a".to_owned());
     let ticket = stage.issue(ticket).await;
     assert_eq!(stage.redeem(&ticket, T0).await, Came::Refused(Refusal::BindingMismatch));
@@ -169,6 +173,7 @@ pub async fn outcomes_are_decided_in_their_order(stage: &Stage) {
     stage.put(site, "cust-1", Status::Active).await;
     let spent = stage.issued(site).await;
     assert_eq!(stage.redeem(&spent, T0).await, Came::Redeemed);
+    let spent = spent.to(intent);
     stage.put(site, "cust-1", Status::Canceled).await;
     assert_eq!(stage.redeem(&spent, after(1)).await, Came::Refused(Refusal::MembershipInactive));
     stage.store.revoke_subject(site, &"cust-1".parse().unwrap(), T0, &context()).await.unwrap();
@@ -193,18 +198,20 @@ pub async fn a_refusal_spends_nothing(stage: &Stage) {
 }
 
 /// How many tokens are raced for: 50, or 1,000 with `GATEPASS_TEST_LONG`.
-fn races() -> u32 {
+pub fn races() -> u32 {
     if std::env::var_os("GATEPASS_TEST_LONG").is_some() { 1000 } else { 50 }
 }
 
-async fn race(stage: &Stage, ticket: &Ticket, attempt_of: impl Fn(u8) -> u8) -> Vec<Came> {
+/// What comes of 64 who present a token at once, each by this attempt and for this.
+pub async fn race(stage: &Stage, ticket: &Ticket, attempt_of: impl Fn(u8) -> (u8, Intent)) -> Vec<Came> {
     let start = std::sync::Arc::new(tokio::sync::Barrier::new(64));
     let mut racers = tokio::task::JoinSet::new();
     for number in 0..64 {
         let store = if number % 2 == 0 { &stage.store } else { &stage.other };
         let (store, start) = (std::sync::Arc::clone(store), std::sync::Arc::clone(&start));
         let (site, mut presented) = (ticket.site, ticket.presented.clone());
-        presented.attempt_hash = attempt(attempt_of(number));
+        let (by, intent) = attempt_of(number);
+        (presented.attempt_hash, presented.intent) = (attempt(by), intent);
         racers.spawn(async move {
             start.wait().await;
             came(store.redeem(site, &presented, after(1), &context()).await.unwrap())
@@ -217,7 +224,7 @@ pub async fn of_64_racers_exactly_one_wins(stage: &Stage) {
     let site = stage.site_with_member().await;
     for _ in 0..races() {
         let ticket = stage.issued(site).await;
-        let results = race(stage, &ticket, |number| number).await;
+        let results = race(stage, &ticket, |number| (number, Intent::Spend)).await;
         assert_eq!(results.iter().filter(|came| **came == Came::Redeemed).count(), 1);
         assert_eq!(results.iter().filter(|came| **came == Came::Refused(Refusal::Used)).count(), 63);
     }
@@ -226,7 +233,7 @@ pub async fn of_64_racers_exactly_one_wins(stage: &Stage) {
 pub async fn of_64_racing_posts_of_one_attempt_all_get_the_same_answer(stage: &Stage) {
     let site = stage.site_with_member().await;
     let ticket = stage.issued(site).await;
-    let results = race(stage, &ticket, |_| 1).await;
+    let results = race(stage, &ticket, |_| (1, Intent::Spend)).await;
     assert_eq!(results.iter().filter(|came| **came == Came::Redeemed).count(), 1);
     assert_eq!(results.iter().filter(|came| **came == Came::Repeated).count(), 63);
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use gatepass_core::clock::{Rng, System, random_bytes};
 use gatepass_core::event::{Actor, Context, Event};
-use gatepass_core::handoff::{Details, Issuance, NewHandoff, Presented, Redemption, Refusal};
+use gatepass_core::handoff::{Details, Intent, Issuance, NewHandoff, Presented, Redemption, Refusal};
 use gatepass_core::limit::{Limited, Limits};
 use gatepass_core::member::{Consent, Membership, Status, Wanted};
 use gatepass_core::site::{Policy, Site};
@@ -154,6 +154,7 @@ impl Stage {
 pub enum Came {
     Redeemed,
     Repeated,
+    Previewed,
     Refused(Refusal),
     Limited(Limited),
 }
@@ -162,6 +163,7 @@ pub fn came(redemption: Redemption) -> Came {
     match redemption {
         Redemption::Redeemed(_) => Came::Redeemed,
         Redemption::Repeated(_) => Came::Repeated,
+        Redemption::Previewed(_) => Came::Previewed,
         Redemption::Refused(refusal) => Came::Refused(refusal),
         Redemption::Limited(limited) => Came::Limited(limited),
     }
@@ -195,6 +197,7 @@ impl Ticket {
         };
         let token = sign(&key, &claims);
         let presented = Presented {
+            intent: Intent::Spend,
             id,
             subject: subject.clone(),
             token_hash: token.hash(),
@@ -220,6 +223,18 @@ impl Ticket {
             details,
         };
         Self { site, handoff, presented }
+    }
+
+    /// The same token, only looked at.
+    pub fn previewed(&self) -> Self {
+        self.to(Intent::Preview)
+    }
+
+    /// The same token, brought for this.
+    pub fn to(&self, intent: Intent) -> Self {
+        let mut other = self.clone();
+        other.presented.intent = intent;
+        other
     }
 
     /// The same token, brought by another attempt.

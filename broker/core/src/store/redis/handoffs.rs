@@ -8,7 +8,7 @@ use super::{Redis, from_json, keys, limited, members, parsed, required, to_json}
 use crate::clock::Timestamp;
 use crate::event::Context;
 use crate::handoff::{
-    ATTEMPT_WINDOW, Handoff, Issuance, NewHandoff, Outcome, Presented, RECORD_RETENTION, Redeemed,
+    ATTEMPT_WINDOW, Handoff, Intent, Issuance, NewHandoff, Outcome, Presented, RECORD_RETENTION, Redeemed,
     Redemption, Refusal, Revocation,
 };
 use crate::id::{HandoffId, SiteId};
@@ -87,12 +87,16 @@ impl Handoffs for Redis {
             .arg(presented.kid.as_str())
             .arg(&presented.attempt_hash)
             .arg(presented.binding.as_deref().unwrap_or_default())
-            .arg(ATTEMPT_WINDOW.as_millis().to_string());
+            .arg(ATTEMPT_WINDOW.as_millis().to_string())
+            .arg(match presented.intent {
+                Intent::Spend => "spend",
+                Intent::Preview => "preview",
+            });
         let (limits, id) = (self.limits, presented.id);
         Self::count(
             &mut call,
             site,
-            [limits.tries_of(id), limits.tries_from(context), limits.repeats_of(id)],
+            [limits.tries_of(id), limits.tries_from(context), limits.answers_of(id, presented.intent)],
         );
         let answer: Vec<Option<String>> = self.run(&call).await?;
         let at = |index: usize| answer.get(index).and_then(Option::as_deref);
@@ -113,6 +117,7 @@ impl Handoffs for Redis {
         match what {
             "redeemed" => Ok(Redemption::Redeemed(redeemed)),
             "repeated" => Ok(Redemption::Repeated(redeemed)),
+            "previewed" => Ok(Redemption::Previewed(Box::new((*redeemed).into()))),
             other => Err(corrupt(format!("redeem answered {other}"))),
         }
     }

@@ -8,7 +8,7 @@ use super::{Emitter, Sqlite, from_json, limits, members, one, parsed, primary, s
 use crate::clock::Timestamp;
 use crate::event::{Context, EventKind};
 use crate::handoff::{
-    ATTEMPT_WINDOW, Handoff, Issuance, NewHandoff, Outcome, Presented, RECORD_RETENTION, Redeemed,
+    ATTEMPT_WINDOW, Handoff, Intent, Issuance, NewHandoff, Outcome, Presented, RECORD_RETENTION, Redeemed,
     Redemption, Refusal, Revocation,
 };
 use crate::id::{HandoffId, SiteId};
@@ -208,15 +208,25 @@ impl Handoffs for Sqlite {
                 }))
             };
             let (kind, id) = (EventKind::HandoffRefused, presented.id);
+            // What spends nothing is allowed only so often.
+            let full = || {
+                let answers = [rates.answers_of(id, presented.intent)];
+                emitter.count(&answers, kind, &presented.subject, Some(id))
+            };
             match decide(transaction, site, &presented, now)? {
                 Decision::Refuse(refusal) => {
                     let tries = [rates.tries_of(id), rates.tries_from(&context)];
                     let limited = emitter.refused(&tries, kind, refusal.cause(), &presented.subject, id)?;
                     Ok(limited.map_or(Redemption::Refused(refusal), Redemption::Limited))
                 }
+                Decision::Spend(record) | Decision::Repeat(record) if presented.intent == Intent::Preview => {
+                    if let Some(limited) = full()? {
+                        return Ok(Redemption::Limited(limited));
+                    }
+                    Ok(Redemption::Previewed(Box::new((*redeemed(&record)?).into())))
+                }
                 Decision::Repeat(record) => {
-                    let repeats = [rates.repeats_of(id)];
-                    if let Some(limited) = emitter.count(&repeats, kind, &presented.subject, Some(id))? {
+                    if let Some(limited) = full()? {
                         return Ok(Redemption::Limited(limited));
                     }
                     emit(EventKind::HandoffRepeated, "")?;

@@ -179,7 +179,7 @@ impl Play<'_> {
         let mut ticket = self.model.tokens[token].ticket.clone();
         ticket.presented.attempt_hash = attempt(racer.attempt);
         ticket.presented.binding = racer.cookie.map(cookie_hash);
-        ticket
+        if racer.previews { ticket.previewed() } else { ticket }
     }
 
     /// Compares what came with what may come, and learns from it.

@@ -82,6 +82,7 @@ impl Model {
         };
         match refusal {
             Some(refusal) => Came::Refused(refusal),
+            None if by.previews => Came::Previewed,
             None if repeats == Some(true) => Came::Repeated,
             None => Came::Redeemed,
         }

@@ -59,11 +59,12 @@ pub struct Redeeming {
     pub forged: bool,
 }
 
-/// An attempt, from a browser with this cookie.
+/// An attempt, from a browser with this cookie; or a preview of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Racer {
     pub attempt: u8,
     pub cookie: Option<u8>,
+    pub previews: bool,
 }
 
 /// What is cut off.
@@ -83,7 +84,11 @@ pub enum Cut {
 }
 
 fn racer() -> impl Strategy<Value = Racer> {
-    (0..3_u8, cookie()).prop_map(|(attempt, cookie)| Racer { attempt, cookie })
+    (0..3_u8, cookie(), proptest::bool::weighted(0.3)).prop_map(|(attempt, cookie, previews)| Racer {
+        attempt,
+        cookie,
+        previews,
+    })
 }
 
 fn cookie() -> impl Strategy<Value = Option<u8>> {

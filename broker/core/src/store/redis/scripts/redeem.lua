@@ -1,9 +1,10 @@
--- The one atomic step. Each refusal leaves the record as it is; only the last lines spend, and those no limit stops.
+-- The one atomic step. Each refusal and each preview leaves the record as it is; only the last lines spend, and those
+-- no limit stops.
 local handoff, member, revoked_keys = KEYS[4], KEYS[5], KEYS[6]
 local id, subject, token_hash, kid, attempt, binding = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local now, attempt_window = tonumber(NOW), tonumber(ARGV[9])
-local tries = { bucket('limit_token', KEYS[7], ARGV[10]), bucket('limit_address', KEYS[8], ARGV[11]) }
-local repeats = { bucket('limit_token', KEYS[9], ARGV[12]) }
+local now, attempt_window, previews = tonumber(NOW), tonumber(ARGV[9]), ARGV[10] == 'preview'
+local tries = { bucket('limit_token', KEYS[7], ARGV[11]), bucket('limit_address', KEYS[8], ARGV[12]) }
+local answers = { bucket('limit_token', KEYS[9], ARGV[13]) }
 
 local record = redis.call('HMGET', handoff, 'token_hash', 'primary', 'spent_at', 'attempt', 'revoked_at',
   'issued_at', 'redeemable_until', 'binding', 'details')
@@ -14,8 +15,15 @@ local function refuse(cause)
 end
 
 local function allow(outcome)
-  emit('handoff.' .. outcome, '', subject, id)
+  if outcome ~= 'previewed' then emit('handoff.' .. outcome, '', subject, id) end
   return { outcome, record[9], wanted[3], wanted[4], wanted[5] }
+end
+
+-- Allows what spends nothing, only so often.
+local function allow_counted(outcome)
+  local full, wait = add_to(answers)
+  if full then return limited(full, wait, 'handoff.refused', subject, id) end
+  return allow(outcome)
 end
 
 -- Whether everything issued up to `limit` is void, and this with it.
@@ -40,13 +48,12 @@ if record[3] then
   if record[4] ~= attempt or now - tonumber(record[3]) >= attempt_window then return refuse('used') end
   if revoked() then return refuse('revoked') end
   if inactive() then return refuse('membership_inactive') end
-  local full, wait = add_to(repeats)
-  if full then return limited(full, wait, 'handoff.refused', subject, id) end
-  return allow('repeated')
+  return allow_counted(previews and 'previewed' or 'repeated')
 end
 if revoked() then return refuse('revoked') end
 if now >= tonumber(record[7]) then return refuse('expired') end
 if inactive() then return refuse('membership_inactive') end
 if record[8] ~= '' and record[8] ~= binding then return refuse('binding_mismatch') end
+if previews then return allow_counted('previewed') end
 redis.call('HSET', handoff, 'spent_at', NOW, 'attempt', attempt)
 return allow('redeemed')
