@@ -121,6 +121,7 @@ setup_everything() {
   setup_sqlite_site
   setup_mariadb_site
   setup_browser
+  setup_axe
 }
 
 stage_format() { check "format" cargo fmt --all --check; }

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Debian packages: installed where there is no other way, else only unpacked into the cache, which needs no root,
-# runs no maintainer script, starts no service and takes a fifth of the time. To be sourced after common.sh.
+# runs no maintainer script, starts no service and takes a fifth of the time. And archives of npm packages. To be
+# sourced after common.sh.
 
 apt_log=$cache/log/apt.log
 lists_are_fresh=no
@@ -71,6 +72,27 @@ apt_unpack() {
     dpkg-deb -x "$deb" "$work/root" || { rm -rf "$work"; return 1; }
   done
   mv "$work/root" "$folder" && rm -rf "$work"
+}
+
+# npm_fetch WORK PACKAGE SHA512 WHAT [HINT]...: the archive of an npm package as WORK/package.tgz. It is only unpacked
+# by the caller, never installed: nothing of it runs.
+npm_fetch() {
+  local work=$1 package=$2 sha512=$3 what=$4 found
+  shift 4
+  if ! command -v npm >/dev/null; then
+    say "npm is missing, and $what comes from its registry; Debian's npm takes a minute to install"
+    apt_install npm
+  fi
+  say "Fetching $what"
+  mkdir "$work/packed"
+  (cd "$work/packed" && npm pack --silent --cache "$work/npm" "$package") >>"$cache/log/npm.log" 2>&1 || {
+    tail -n 20 "$cache/log/npm.log" >&2
+    rm -rf "$work"
+    die "$what could not be fetched from the npm registry." "Check the network and \`npm config get registry\`." "$@"
+  }
+  mv "$work"/packed/*.tgz "$work/package.tgz"
+  found=$(sha512sum "$work/package.tgz" | cut -d' ' -f1)
+  [[ $found == "$sha512" ]] || { rm -rf "$work"; die "The archive of $package is not the one expected." "SHA-512 expected: $sha512" "SHA-512 found:    $found"; }
 }
 
 # wrap NAME FOLDER BINARY [ARGUMENT]...: writes $cache/bin/NAME, which runs the unpacked binary with its libraries.

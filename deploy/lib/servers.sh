@@ -27,3 +27,17 @@ setup_servers() {
 setup_browser() {
   if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; then apt_install chromium chromium-driver; fi
 }
+
+# axe-core (MPL-2.0), which looks for what keeps people from using a page.
+axe=axe-core@4.14.1
+axe_sha512=1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
+
+setup_axe() {
+  local work
+  [[ ! -f $cache/axe-core-4/axe.min.js ]] || return 0
+  work=$(mktemp -d "$cache/tmp.XXXXXX")
+  npm_fetch "$work" "$axe" "$axe_sha512" "$axe"
+  tar -xzf "$work/package.tgz" -C "$work" package/axe.min.js package/LICENSE || die "The archive of $axe could not be unpacked."
+  mv "$work/package" "$cache/axe-core-4"
+  rm -rf "$work"
+}

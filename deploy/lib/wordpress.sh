@@ -32,22 +32,11 @@ setup_wordpress() {
 }
 
 fetch_wordpress_package() {
-  local work=$1 files=package/dist/cli/wp-files found
-  if ! command -v npm >/dev/null; then
-    say "npm is missing, and WordPress comes from its registry; Debian's npm takes a minute to install"
-    apt_install npm
-  fi
-  say "Fetching WordPress $wordpress_version (67 MB)"
-  (cd "$work" && npm pack --silent --cache "$work/npm" "$wordpress_package") >>"$cache/log/npm.log" 2>&1 || {
-    tail -n 20 "$cache/log/npm.log" >&2
-    rm -rf "$work"
-    die "WordPress could not be fetched from the npm registry." \
-      "Check the network and \`npm config get registry\`, or set GATEPASS_WORDPRESS_ARCHIVE and GATEPASS_SQLITE_ARCHIVE" \
-      "to archives of WordPress and of the plugin sqlite-database-integration (files or URLs)."
-  }
-  found=$(sha512sum "$work"/*.tgz | cut -d' ' -f1)
-  [[ $found == "$wordpress_sha512" ]] || { rm -rf "$work"; die "The archive of $wordpress_package is not the one expected." "SHA-512 expected: $wordpress_sha512" "SHA-512 found:    $found"; }
-  tar -xzf "$work"/*.tgz -C "$work" "$files/latest/wordpress" "$files/sqlite-database-integration" || die "The archive of WordPress could not be unpacked."
+  local work=$1 files=package/dist/cli/wp-files
+  npm_fetch "$work" "$wordpress_package" "$wordpress_sha512" "WordPress $wordpress_version (67 MB)" \
+    "Or set GATEPASS_WORDPRESS_ARCHIVE and GATEPASS_SQLITE_ARCHIVE to archives of WordPress and of the plugin" \
+    "sqlite-database-integration (files or URLs)."
+  tar -xzf "$work/package.tgz" -C "$work" "$files/latest/wordpress" "$files/sqlite-database-integration" || die "The archive of WordPress could not be unpacked."
   mv "$work/$files/latest/wordpress" "$work/tree/core"
   mv "$work/$files/sqlite-database-integration" "$work/tree/"
   grep -q "^\$wp_version = '$wordpress_version'" "$work/tree/core/wp-includes/version.php" || die "The archive does not hold WordPress $wordpress_version."

@@ -17,6 +17,11 @@ use tempfile::TempDir;
 use crate::process::Service;
 use crate::{Result, fixtures, ports};
 
+/// The tabulator key (WebDriver, section 17.4.2).
+pub const TAB: char = '\u{e004}';
+/// The enter key.
+pub const ENTER: char = '\u{e007}';
+
 /// How long a page may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -175,7 +180,7 @@ impl Browser {
                 const page = new DOMParser().parseFromString(html, 'text/html');
                 const name = page.querySelector('#your-profile #user_login');
                 answer(name ? name.value : null);
-            }, error => answer({ error: String(error) }));";
+            }, error => answer({ error: String(error) + ' at ' + location.href }));";
         match self.client.execute_async(script, Vec::new()).await? {
             Value::String(name) => Ok(Some(name)),
             Value::Null => Ok(None),
@@ -189,6 +194,36 @@ impl Browser {
         self.client.find(Locator::Id("user_login")).await?.send_keys(user).await?;
         self.client.find(Locator::Id("user_pass")).await?.send_keys(password).await?;
         self.client.find(Locator::Id("wp-submit")).await?.click().await?;
+        Ok(())
+    }
+
+    /// Whether pages see somebody who prefers dark colours.
+    pub async fn prefer_dark(&self, dark: bool) -> Result {
+        let scheme = if dark { "dark" } else { "light" };
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        let call = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": features } });
+        self.client.issue_cmd(DevTools(call)).await?;
+        Ok(())
+    }
+
+    /// What axe-core finds on the page that breaks WCAG 2.2, level AA, or good practice, below the element that a CSS
+    /// selector finds: one line a finding.
+    pub async fn accessibility_findings(&self, selector: &str) -> Result<Vec<String>> {
+        let axe = fs::read_to_string(fixtures::cache().join("axe-core-4/axe.min.js"))
+            .map_err(|error| format!("axe-core: {error}; run deploy/test.sh, which gets it"))?;
+        self.client.execute(&axe, Vec::new()).await?;
+        let script = "const [selector, answer] = arguments;
+            axe.run(selector, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+                .then(found => answer(found.violations.flatMap(rule => rule.nodes.map(node =>
+                    rule.id + ': ' + rule.help + ' at ' + node.target + ' ' + node.failureSummary))),
+                error => answer(['axe-core failed: ' + error]));";
+        let found = self.client.execute_async(script, vec![json!(selector)]).await?;
+        Ok(serde_json::from_value(found)?)
+    }
+
+    /// Presses a key, wherever the focus is: a Unicode private-use code of WebDriver's, such as [`TAB`] or [`ENTER`].
+    pub async fn press(&self, key: char) -> Result {
+        self.client.active_element().await?.send_keys(&key.to_string()).await?;
         Ok(())
     }
 
@@ -230,5 +265,23 @@ impl WebDriverCompatibleCommand for ComputedLabel {
 
     fn method_and_body(&self, _: &url::Url) -> (reqwest::Method, Option<String>) {
         (reqwest::Method::GET, None)
+    }
+}
+
+/// A command of Chromium's own protocol, by chromedriver's "Execute CDP command".
+#[derive(Debug)]
+struct DevTools(Value);
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(
+        &self,
+        base: &url::Url,
+        session: Option<&str>,
+    ) -> std::result::Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (reqwest::Method, Option<String>) {
+        (reqwest::Method::POST, Some(self.0.to_string()))
     }
 }

@@ -81,7 +81,7 @@ pid {place}/nginx.pid;
 error_log {place}/nginx-error.log info;
 events {{ worker_connections 256; }}
 http {{
-  types {{ text/html html; text/css css; application/javascript js; image/svg+xml svg; image/png png; }}
+  types {{ text/html html; text/css css; application/javascript js; image/svg+xml svg; image/png png; image/gif gif; }}
   default_type application/octet-stream;
   # The usual combined format: what an ordinary site would have on disk.
   access_log {place}/nginx-access.log combined;
