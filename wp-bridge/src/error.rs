@@ -7,7 +7,8 @@ use gatepass_http::{Code, Problem};
 /// A refused redemption, with where the customer can go from here.
 pub(crate) fn from_redeem(error: RedeemError, policy: &Policy) -> Problem {
     let problem = match error {
-        RedeemError::Token(error) => Problem::new(Code::from(&error)),
+        // The page's reference has to say the cause: in the trail there is only a count.
+        RedeemError::Token(error) => Problem::new(Code::from(&error)).with("trail", "counted"),
         RedeemError::Refused(refusal) => Problem::new(Code::from(refusal)),
         RedeemError::Limited(limited) => limited.into(),
         RedeemError::Store(error) => error.into(),

@@ -20,10 +20,13 @@ function gatepass_uninstall_blog(): void {
 		Gatepass_Names::OPTION_ENABLED,
 		Gatepass_Names::OPTION_ROLES,
 		Gatepass_Names::OPTION_CLOCK_OFFSET,
+		Gatepass_Names::OPTION_CONFLICT,
 	);
 	foreach ( $options as $option ) {
 		delete_option( $option );
 	}
+	delete_transient( Gatepass_Names::TRANSIENT_ASKED );
+	Gatepass_Heartbeat::stop();
 }
 
 /**

@@ -73,6 +73,9 @@ function is_multisite() {
 function current_user_can() {
 	return Pretended::$network_administrator;
 }
+function admin_url( $path ) {
+	return 'http://127.0.0.1/wp-admin/' . $path;
+}
 function wp_unslash( $value ) {
 	return stripslashes( $value );
 }
@@ -726,6 +729,61 @@ $tests = array(
 		expect( '01Z0-ZJNV' === $reference->shown() && 'R-01Z0ZJNV' === $reference->request_id() );
 		expect( 1 === preg_match( '/\A[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}\z/', ( new Gatepass_Reference( random_bytes( 8 ) ) )->shown() ) );
 	},
+	'reference_says_the_cause_that_no_trail_tells'     => static function () {
+		$reference = new Gatepass_Reference( "\x00\x01\x1f\x20\xff\x12\x15\x1b" );
+		$shown     = static function ( Gatepass_Refusal $refusal ) use ( $reference ): string {
+			return $reference->shown( $refusal->local_cause() );
+		};
+		expect( 'U7-01Z0-ZJNV' === $shown( new Gatepass_Refusal( Gatepass_Refusal::ASK_AGAIN, 'binding_absent' ) ) );
+		expect( '01Z0-ZJNV' === $shown( new Gatepass_Refusal( Gatepass_Refusal::ASK_AGAIN, 'handoff_used' ) ) );
+
+		$answered = static function ( int $status, array $members ) use ( $shown ): string {
+			return substr( $shown( ( new Gatepass_Answer( $status, $members ) )->refusal() ), 0, 3 );
+		};
+		$expired = array(
+			'code' => 'handoff_expired',
+			'page' => 'ask_again',
+		);
+		expect( '01Z' === $answered( 410, $expired ) && 'UA-' === $answered( 410, $expired + array( 'trail' => 'counted' ) ) );
+		expect( 'U1-' === $answered( 400, array( 'code' => 'handoff_invalid', 'trail' => 'counted' ) ) ); // phpcs:ignore WordPress.Arrays.ArrayDeclarationSpacing
+		expect( 'U8-' === $answered( 0, array( 'code' => 'http_request_failed' ) ) && 'U8-' === $answered( 502, array() ) );
+		expect( 'UC-' === $answered( 503, array( 'code' => 'store_unavailable' ) ) );
+
+		$characters = array_values( Gatepass_Reference::LOCAL_CAUSES );
+		expect( count( $characters ) === count( array_unique( $characters ) ) );
+		foreach ( $characters as $character ) {
+			expect( 1 === strlen( $character ) && false !== strpos( Gatepass_Reference::ALPHABET, $character ) );
+		}
+	},
+
+	// Binding.
+	'binding_of_a_browser_is_its_own_or_none'          => static function () {
+		$of = static function ( $cookie ): ?Gatepass_Binding {
+			$_COOKIE = array( Gatepass_Names::COOKIE_BINDING => $cookie );
+			return Gatepass_Binding::of( new Gatepass_Request() );
+		};
+		$secret = Gatepass_Base64url::encode( str_repeat( 'a', 32 ) );
+		foreach ( array( '', 'x', $secret . 'x', substr( $secret, 1 ), $secret . '=', array( $secret ), ' ' . $secret, $secret . ':' ) as $wrong ) {
+			expect( null === $of( $wrong ) );
+		}
+		$bound = $of( $secret );
+		expect( null !== $bound && null === $bound->destination() && 43 === strlen( $bound->hash() ) && $secret !== $bound->hash() );
+		$with = $of( $secret . '.' . Gatepass_Base64url::encode( '/a?b=c' ) );
+		expect( '/a?b=c' === $with->destination() && $with->hash() === $bound->hash() );
+		expect( null === $of( $secret . '.%%%' )->destination() );
+		expect( $bound->hash() === Gatepass_Binding::start( new Gatepass_Request(), '/b' )->hash() );
+		$_COOKIE = array();
+		$one     = Gatepass_Binding::start( new Gatepass_Request(), '' );
+		expect( $one->hash() !== Gatepass_Binding::start( new Gatepass_Request(), '' )->hash() );
+	},
+	'start_is_required_as_soon_as_there_is_one'        => static function () {
+		$requires = static function ( array $policy ): bool {
+			return ( new Gatepass_Policy( $policy ) )->requires_binding();
+		};
+		expect( ! $requires( array() ) && $requires( array( 'require_binding' => true ) ) && ! $requires( array( 'require_binding' => 1 ) ) );
+		expect( $requires( array( 'panel_start_url' => 'https://panel.example/start' ) ) );
+		expect( ! $requires( array( 'panel_start_url' => 'javascript:alert(1)' ) ) );
+	},
 
 	// Pages.
 	'pages_allow_their_own_script_and_style_and_nothing_else' => static function () {
@@ -857,6 +915,15 @@ $tests = array(
 			expect( array() === newer_than_7_4( file_get_contents( $file ) ), $file . ': ' . implode( ', ', newer_than_7_4( file_get_contents( $file ) ) ) );
 		}
 		expect( array( 'match', '?->', 'union type', 'promotion', 'trailing comma', 'catch without variable' ) === newer_than_7_4( '<?php match(1){}; $a?->b; function f(int|string $a){} function g(private $a){} function h($a,){} try{}catch(E){}' ) );
+	},
+	'code_says_nothing_that_translators_do_not_have'   => static function () {
+		$known = file_get_contents( dirname( __DIR__ ) . '/gatepass/languages/gatepass.pot' );
+		foreach ( plugin_files() as $file ) {
+			preg_match_all( "/\\b(?:__|esc_html__|esc_html_e|esc_attr__)\\( '((?:[^'\\\\]|\\\\.)*)', 'gatepass' \\)/", file_get_contents( $file ), $said );
+			foreach ( $said[1] as $text ) {
+				expect( false !== strpos( $known, 'msgid "' . addcslashes( stripslashes( $text ), '"\\' ) . '"' ), $text );
+			}
+		}
 	},
 	'code_names_its_options_and_meta_in_one_place'     => static function () {
 		foreach ( plugin_files() as $file ) {

@@ -161,12 +161,16 @@ final class Gatepass_Answer {
 		if ( $this->status < 400 || '' === $this->code() || ! isset( Gatepass_Refusal::STATUS[ $page ] ) ) {
 			$page = Gatepass_Refusal::TEMPORARY;
 		}
-		return new Gatepass_Refusal(
+		$refusal = new Gatepass_Refusal(
 			$page,
 			'' === $this->code() ? 'bridge_answered_' . $this->status : $this->code(),
 			$this->members,
 			$this->retry_after > 0 ? $this->retry_after : 10
 		);
+		if ( 'counted' === $this->text( 'trail' ) ) {
+			return $refusal->untold( 'handoff_expired' === $this->code() ? 'token_expired' : 'token_invalid' );
+		}
+		return $this->is_lost() && '' === $refusal->local_cause() ? $refusal->untold( 'bridge_unreachable' ) : $refusal;
 	}
 
 	/**

@@ -49,7 +49,7 @@ final class Gatepass_Bridge {
 	}
 
 	/**
-	 * Redeems a handoff.
+	 * Redeems a handoff, or looks at what redeeming it would give.
 	 *
 	 * @param Gatepass_Connection $connection Which bridge.
 	 * @param array<string,mixed> $body       Token, attempt, address and name of the browser.
@@ -72,6 +72,18 @@ final class Gatepass_Bridge {
 	public function report( Gatepass_Connection $connection, string $handoff_id, array $outcome, string $request_id ): Gatepass_Answer {
 		$path = '/wp/v1/redemptions/' . rawurlencode( $handoff_id ) . '/outcome';
 		return $this->send_proven( $connection, $path, $outcome, $request_id, self::REPORT_SECONDS );
+	}
+
+	/**
+	 * Says that this site is there.
+	 *
+	 * @param Gatepass_Connection $connection Which bridge.
+	 * @param array<string,mixed> $body       Versions and addresses.
+	 * @param string              $request_id The reference.
+	 * @return Gatepass_Answer
+	 */
+	public function heartbeat( Gatepass_Connection $connection, array $body, string $request_id ): Gatepass_Answer {
+		return $this->send_proven( $connection, '/wp/v1/heartbeat', $body, $request_id, self::REPORT_SECONDS );
 	}
 
 	/**

@@ -88,6 +88,8 @@ final class Gatepass_CLI {
 			'site_id'        => null === $connection ? null : $connection->site_id(),
 			'paired_at'      => null === $connection ? null : gmdate( 'Y-m-d\TH:i:s\Z', $connection->paired_at() ),
 			'login_endpoint' => Gatepass_Endpoint::url(),
+			'start_address'  => null === $connection || null === $connection->policy()->panel_start_url() ? null : Gatepass_Start::url(),
+			'is_copy'        => $this->store->is_copy(),
 			'allowed_roles'  => Gatepass_Roles::of_this_site( $this->store->ticked_roles() )->allowed(),
 		);
 		if ( 'table' !== $options['format'] ) {

@@ -10,8 +10,8 @@
  * that hide wp-login.php leave admin-post.php alone; hence this address.
  *
  * Everything cheap happens as early as `init` allows, so that strangers cost little: the landing
- * page, and refusing what is no token of ours. The sign-in waits for `wp_loaded`, when everybody who
- * wants to hear of a login is there.
+ * page, the start, and refusing what is no token of ours. The sign-in waits for `wp_loaded`, when
+ * everybody who wants to hear of a login is there.
  */
 final class Gatepass_Endpoint {
 
@@ -30,6 +30,20 @@ final class Gatepass_Endpoint {
 	private $request;
 
 	/**
+	 * Answers.
+	 *
+	 * @var Gatepass_Responder
+	 */
+	private $responder;
+
+	/**
+	 * The start.
+	 *
+	 * @var Gatepass_Start
+	 */
+	private $start;
+
+	/**
 	 * The sign-in.
 	 *
 	 * @var Gatepass_Login
@@ -39,14 +53,18 @@ final class Gatepass_Endpoint {
 	/**
 	 * Constructor.
 	 *
-	 * @param Gatepass_Store   $store   Settings.
-	 * @param Gatepass_Request $request The request.
-	 * @param Gatepass_Login   $login   The sign-in.
+	 * @param Gatepass_Store     $store     Settings.
+	 * @param Gatepass_Request   $request   The request.
+	 * @param Gatepass_Responder $responder Answers.
+	 * @param Gatepass_Start     $start     The start.
+	 * @param Gatepass_Login     $login     The sign-in.
 	 */
-	public function __construct( Gatepass_Store $store, Gatepass_Request $request, Gatepass_Login $login ) {
-		$this->store   = $store;
-		$this->request = $request;
-		$this->login   = $login;
+	public function __construct( Gatepass_Store $store, Gatepass_Request $request, Gatepass_Responder $responder, Gatepass_Start $start, Gatepass_Login $login ) {
+		$this->store     = $store;
+		$this->request   = $request;
+		$this->responder = $responder;
+		$this->start     = $start;
+		$this->login     = $login;
 	}
 
 	/**
@@ -64,19 +82,16 @@ final class Gatepass_Endpoint {
 	public function challenge(): void {
 		$pending = $this->store->pending_pairing();
 		$nonce   = $this->request->query( 'nonce' );
-		$known   = null !== $pending && 1 === preg_match( '/\A[A-Za-z0-9_-]{43}\z/', $nonce );
-
-		$this->send_headers( $known ? 200 : 404, 'application/json' );
-		echo wp_json_encode(
-			$known
-			? array(
-				'site_id'    => $pending['site_id'],
-				'public_key' => $pending['key']->public_x(),
-				'signature'  => $pending['key']->answer_challenge( $pending['site_id'], $nonce ),
-			)
-			: array( 'code' => 'nothing_is_being_paired' )
+		if ( null === $pending || 1 !== preg_match( '/\A[A-Za-z0-9_-]{43}\z/', $nonce ) ) {
+			$this->responder->say( 404, 'application/json', 'challenge', (string) wp_json_encode( array( 'code' => 'nothing_is_being_paired' ) ) );
+			return; // For readers: it has exited.
+		}
+		$answer = array(
+			'site_id'    => $pending['site_id'],
+			'public_key' => $pending['key']->public_x(),
+			'signature'  => $pending['key']->answer_challenge( $pending['site_id'], $nonce ),
 		);
-		exit;
+		$this->responder->say( 200, 'application/json', 'challenge', (string) wp_json_encode( $answer ) );
 	}
 
 	/**
@@ -86,31 +101,44 @@ final class Gatepass_Endpoint {
 		// The site's language, not that of whoever happens to be signed in: the same page for everyone.
 		switch_to_locale( get_locale() );
 
+		$is_read    = in_array( $this->request->method(), array( 'GET', 'HEAD' ), true );
 		$connection = $this->store->connection();
+		$reference  = new Gatepass_Reference( random_bytes( 8 ) );
 		if ( null === $connection ) {
-			$this->refuse( new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'not_paired' ), new Gatepass_Policy( null ) );
+			$this->responder->refuse( new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'not_paired' ), new Gatepass_Policy( null ), $reference );
 		}
 		if ( ! $this->store->is_enabled() ) {
-			$this->refuse( new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'switched_off' ), $connection->policy() );
+			$this->responder->refuse( new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'switched_off' ), $connection->policy(), $reference );
 		}
 
-		switch ( $this->request->method() ) {
-			case 'GET':
-			case 'HEAD':
-				// Nothing is read from such a request, so nothing can be spent by it.
-				header_remove( 'Set-Cookie' );
-				$this->show( 200, 'landing', $this->pages()->landing( $connection->policy()->panel_url() ) );
-				// It has exited.
-			case 'POST':
-				// For Site Health, and whoever looks for the cause: did `Origin` survive the way?
-				header( 'X-Gatepass-Origin: ' . ( $this->request->comes_from( Gatepass_Origin::of_site( self::url() ) ) ? 'match' : 'mismatch' ) );
-				$this->take_post( $connection, new Gatepass_Reference( random_bytes( 8 ) ) );
-				break;
+		if ( 'POST' === $this->request->method() ) {
+			// For Site Health, and whoever looks for the cause: did `Origin` survive the way?
+			header( 'X-Gatepass-Origin: ' . ( $this->request->comes_from( Gatepass_Origin::of_site( self::url() ) ) ? 'match' : 'mismatch' ) );
+			$this->take_post( $connection, $reference );
+		} elseif ( $is_read ) {
+			header_remove( 'Set-Cookie' );
+			if ( $this->start->is_asked_for() ) {
+				$this->begin( $connection, $reference );
+			}
+			// Nothing else is read from such a request, so nothing can be spent by it.
+			$this->responder->show( 200, 'landing', $this->responder->pages()->landing( $connection->policy()->panel_url() ) );
+		} else {
+			header( 'Allow: GET, HEAD, POST' );
+			$this->responder->say( 405, 'text/plain', 'method', '' );
+		}
+	}
 
-			default:
-				header( 'Allow: GET, HEAD, POST' );
-				$this->send_headers( 405, 'text/plain' );
-				exit;
+	/**
+	 * Binds the browser and sends it to the panel.
+	 *
+	 * @param Gatepass_Connection $connection The connection.
+	 * @param Gatepass_Reference  $reference  The reference of this request.
+	 */
+	private function begin( Gatepass_Connection $connection, Gatepass_Reference $reference ): void {
+		try {
+			$this->responder->leave( $this->start->begin( $connection ) );
+		} catch ( Gatepass_Refusal $refusal ) {
+			$this->responder->refuse( $refusal, $connection->policy(), $reference );
 		}
 	}
 
@@ -121,32 +149,40 @@ final class Gatepass_Endpoint {
 	 * @param Gatepass_Reference  $reference  The reference of this request.
 	 */
 	private function take_post( Gatepass_Connection $connection, Gatepass_Reference $reference ): void {
-		$unverified_token = $this->request->field( 'token', Gatepass_Handoff::MAX_BYTES );
-		$attempt          = Gatepass_Attempt::parse( $this->request->field( 'attempt' ) );
-		$invalid          = new Gatepass_Refusal( Gatepass_Refusal::ASK_AGAIN, 'handoff_invalid' );
+		$refuse = function ( string $page, string $cause ) use ( $connection, $reference ): void {
+			$this->responder->refuse( new Gatepass_Refusal( $page, $cause ), $connection->policy(), $reference );
+		};
 
-		$handoff = Gatepass_Handoff::verify( $unverified_token, $connection->keys(), $connection->site_id() );
+		$unverified_token = $this->request->field( 'token', Gatepass_Handoff::MAX_BYTES );
+		$handoff          = Gatepass_Handoff::verify( $unverified_token, $connection->keys(), $connection->site_id() );
 		if ( null === $handoff ) {
-			$this->refuse( $invalid, $connection->policy(), $reference );
+			$refuse( Gatepass_Refusal::ASK_AGAIN, 'token_invalid' );
 		}
 
 		$origin = Gatepass_Origin::of_site( self::url() );
 		if ( null === $origin ) {
-			$this->refuse( new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'origin_unknown' ), $connection->policy(), $reference );
+			$refuse( Gatepass_Refusal::TEMPORARY, 'origin_unknown' );
 		}
 		if ( ! $this->request->comes_from( $origin ) ) {
 			if ( '' !== $this->request->field( 'repost' ) ) {
-				$this->refuse( new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'origin_mismatch' ), $connection->policy(), $reference );
+				$refuse( Gatepass_Refusal::TEMPORARY, 'origin_mismatch' );
 			}
-			$this->show( 200, 'landing', $this->pages()->landing( $connection->policy()->panel_url(), $handoff ) );
+			$this->responder->show( 200, 'landing', $this->responder->pages()->landing( $connection->policy()->panel_url(), $handoff ) );
 		}
 
+		$attempt = Gatepass_Attempt::parse( $this->request->field( 'attempt' ) );
 		if ( null === $attempt ) {
-			$this->refuse( $invalid, $connection->policy(), $reference );
+			$refuse( Gatepass_Refusal::ASK_AGAIN, 'attempt_invalid' );
 		}
 
-		$sign_in = function () use ( $connection, $handoff, $attempt, $reference ): void {
-			$this->sign_in( $connection, $handoff, $attempt, $reference );
+		$arrival = new Gatepass_Arrival( $connection, $handoff, $attempt, Gatepass_Binding::of( $this->request ), $reference );
+		if ( ! $arrival->may_be_redeemed() ) {
+			// Not shown to the bridge, and so not spent.
+			$this->refuse_arrival( $arrival, new Gatepass_Refusal( Gatepass_Refusal::ASK_AGAIN, 'binding_absent' ) );
+		}
+
+		$sign_in = function () use ( $arrival ): void {
+			$this->sign_in( $arrival );
 		};
 		if ( did_action( 'wp_loaded' ) ) {
 			$sign_in();
@@ -156,103 +192,42 @@ final class Gatepass_Endpoint {
 	}
 
 	/**
-	 * Signs in and sends the browser on. Ends the request.
+	 * Signs in and sends the browser on, or asks first whether whoever is signed in here wants that.
+	 * Ends the request.
 	 *
-	 * @param Gatepass_Connection $connection The connection.
-	 * @param Gatepass_Handoff    $handoff    The checked token.
-	 * @param Gatepass_Attempt    $attempt    The browser's attempt.
-	 * @param Gatepass_Reference  $reference  The reference of this request.
+	 * @param Gatepass_Arrival $arrival Who arrived.
 	 */
-	private function sign_in( Gatepass_Connection $connection, Gatepass_Handoff $handoff, Gatepass_Attempt $attempt, Gatepass_Reference $reference ): void {
+	private function sign_in( Gatepass_Arrival $arrival ): void {
 		// Sent early, because whoever acts on `wp_login` may answer in our place.
-		$this->send_no_store_headers();
+		$this->responder->send_no_store_headers();
 		try {
-			$destination = $this->login->run( $connection, $handoff, $attempt, $reference, $this->request );
+			$other = $this->login->somebody_else( $arrival );
+			if ( null !== $other && (string) $other->ID !== $this->request->field( 'leaving' ) ) {
+				$name = $this->login->preview( $arrival, $this->request );
+				$this->responder->show( 200, 'confirm', $this->responder->pages()->confirm( $arrival, $other, $name ) );
+			}
+			$this->responder->arrive( $this->login->run( $arrival, $this->request ) );
 		} catch ( Gatepass_Refusal $refusal ) {
-			if ( $refusal->passes() ) {
-				// phpcs:ignore WordPress.PHP.DevelopmentFunctions.error_log_error_log -- For the owner; a cause is a code, never a secret.
-				error_log( sprintf( 'Gatepass %s: %s', $reference->shown(), sanitize_key( $refusal->cause() ) ) );
-			}
-			$this->refuse( $refusal, $connection->policy(), $reference, $handoff, $attempt );
-			return; // For readers: it has exited.
+			$this->refuse_arrival( $arrival, $refusal );
 		}
-		// Under the name that browsers know it by, too; Gatepass_Redirects has compared the whole origin.
-		add_filter(
-			'allowed_redirect_hosts',
-			static function ( $hosts ): array {
-				return array_merge( (array) $hosts, array( (string) wp_parse_url( (string) Gatepass_Origin::of_site( home_url() ), PHP_URL_HOST ) ) );
-			}
-		);
-		wp_safe_redirect( $destination, 303, 'Gatepass' );
-		exit;
 	}
 
 	/**
-	 * Shows a refusal and ends the request.
+	 * Refuses an arrival; or, if it is not bound to this browser as it must be and has not been through
+	 * the start, sends it there. The broker marks what has been, so nobody goes round in circles.
 	 *
-	 * @param Gatepass_Refusal        $refusal   Which.
-	 * @param Gatepass_Policy         $policy    Links.
-	 * @param Gatepass_Reference|null $reference The reference, if there is anything to look up.
-	 * @param Gatepass_Handoff|null   $handoff   A checked token that may be tried again.
-	 * @param Gatepass_Attempt|null   $attempt   Its attempt.
+	 * @param Gatepass_Arrival $arrival Who arrived.
+	 * @param Gatepass_Refusal $refusal Why not.
 	 */
-	private function refuse( Gatepass_Refusal $refusal, Gatepass_Policy $policy, ?Gatepass_Reference $reference = null, ?Gatepass_Handoff $handoff = null, ?Gatepass_Attempt $attempt = null ): void {
+	private function refuse_arrival( Gatepass_Arrival $arrival, Gatepass_Refusal $refusal ): void {
+		$policy = $arrival->connection()->policy();
+		if ( $refusal->is_of_binding() && null !== $policy->panel_start_url() && '1' !== $this->request->field( 'bound' ) ) {
+			$this->responder->show( 200, 'bounce', $this->responder->pages()->bounce( Gatepass_Start::url( $arrival->handoff()->subject() ) ) );
+		}
 		if ( $refusal->passes() ) {
-			header( 'Retry-After: ' . $refusal->retry_after() );
+			// phpcs:ignore WordPress.PHP.DevelopmentFunctions.error_log_error_log -- For the owner; a cause is a code, never a secret.
+			error_log( sprintf( 'Gatepass %s: %s', $arrival->reference()->shown(), sanitize_key( $refusal->cause() ) ) );
 		}
-		$this->show( $refusal->status(), $refusal->page(), $this->pages()->refusal( $refusal, $policy, $reference, $handoff, $attempt ) );
-	}
-
-	/**
-	 * Shows a page and ends the request.
-	 *
-	 * @param int    $status HTTP status.
-	 * @param string $name   Name of the page, for Site Health and for tests.
-	 * @param string $html   The page.
-	 */
-	private function show( int $status, string $name, string $html ): void {
-		$origins = array_filter( array( Gatepass_Origin::of_site( home_url() ), Gatepass_Origin::of_site( self::url() ) ) );
-		$this->send_headers( $status, 'text/html' );
-		header( 'Content-Security-Policy: ' . Gatepass_Pages::content_security_policy( array_unique( $origins ) ) );
-		header( 'X-Frame-Options: DENY' );
-		header( 'X-Gatepass-Page: ' . $name );
-		echo $html; // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- Gatepass_Pages escapes piece by piece.
-		exit;
-	}
-
-	/**
-	 * Headers of every answer of ours.
-	 *
-	 * @param int    $status HTTP status.
-	 * @param string $type   Media type.
-	 */
-	private function send_headers( int $status, string $type ): void {
-		status_header( $status );
-		header( 'Content-Type: ' . $type . '; charset=utf-8' );
-		header( 'X-Content-Type-Options: nosniff' );
-		header( 'X-Robots-Tag: noindex, nofollow' );
-		$this->send_no_store_headers();
-	}
-
-	/**
-	 * Keeps caches and other sites from learning anything.
-	 *
-	 * The referrer policy is not the strictest. Under `no-referrer` a browser sends `Origin: null`
-	 * with our own form (Fetch, "append a request Origin header"), and then no POST could be told
-	 * from a foreign one. `same-origin` tells other sites as little, and the token is in no URL that
-	 * is ever sent.
-	 */
-	private function send_no_store_headers(): void {
-		header( 'Cache-Control: no-store' );
-		header( 'Referrer-Policy: same-origin' );
-	}
-
-	/**
-	 * The pages of this site.
-	 *
-	 * @return Gatepass_Pages
-	 */
-	private function pages(): Gatepass_Pages {
-		return new Gatepass_Pages( wp_specialchars_decode( get_bloginfo( 'name' ), ENT_QUOTES ), self::url() );
+		$this->responder->refuse( $refusal, $policy, $arrival->reference(), $arrival->handoff(), $arrival->attempt() );
 	}
 }

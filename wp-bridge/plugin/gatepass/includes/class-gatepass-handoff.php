@@ -158,6 +158,15 @@ final class Gatepass_Handoff {
 	}
 
 	/**
+	 * The panel's id of its customer. Proven only if the key was pinned; the bridge proves the rest.
+	 *
+	 * @return string
+	 */
+	public function subject(): string {
+		return $this->claims['sub'];
+	}
+
+	/**
 	 * Whether the bridge's answer is about this very token. A redemption does not name its
 	 * audience; that it is ours was checked above.
 	 *

@@ -70,83 +70,139 @@ final class Gatepass_Login {
 	}
 
 	/**
+	 * Whoever is signed in to this browser, if it is another one than who arrives.
+	 *
+	 * @param Gatepass_Arrival $arrival Who arrives.
+	 * @return WP_User|null Null if nobody is, or the same one.
+	 * @throws Gatepass_Refusal If it cannot be told who arrives.
+	 */
+	public function somebody_else( Gatepass_Arrival $arrival ): ?WP_User {
+		if ( ! is_user_logged_in() ) {
+			return null;
+		}
+		$known = $this->members->find( $arrival->identity() );
+		return null !== $known && get_current_user_id() === $known->ID ? null : wp_get_current_user();
+	}
+
+	/**
+	 * Asks whether the token would be redeemed, and for whom. Spends nothing.
+	 *
+	 * @param Gatepass_Arrival $arrival Who arrives.
+	 * @param Gatepass_Request $request The request.
+	 * @return string Their name, as the panel knows it.
+	 * @throws Gatepass_Refusal If it would not.
+	 */
+	public function preview( Gatepass_Arrival $arrival, Gatepass_Request $request ): string {
+		$members = $this->ask( $arrival, $request, array( 'preview' => true ) );
+		$name    = is_array( $members['member'] ?? null ) ? $members['member']['display_name'] ?? null : null;
+		if ( ! is_string( $members['jti'] ?? null ) || ! is_string( $members['subject'] ?? null )
+			|| ! $arrival->handoff()->is( $members['jti'], $members['subject'] ) || ! is_string( $name ) ) {
+			throw self::nonsense();
+		}
+		$name = sanitize_text_field( $name );
+		return '' === $name ? $arrival->handoff()->subject() : $name;
+	}
+
+	/**
 	 * Signs the browser in. May not return: a two-factor plugin prints its own page and exits.
 	 *
-	 * @param Gatepass_Connection $connection The connection.
-	 * @param Gatepass_Handoff    $handoff    The checked token.
-	 * @param Gatepass_Attempt    $attempt    The browser's attempt.
-	 * @param Gatepass_Reference  $reference  The reference of this request.
-	 * @param Gatepass_Request    $request    The request.
+	 * @param Gatepass_Arrival $arrival Who arrives.
+	 * @param Gatepass_Request $request The request.
 	 * @return string Where to go.
 	 * @throws Gatepass_Refusal If the customer is not let in.
 	 */
-	public function run(
-		Gatepass_Connection $connection,
-		Gatepass_Handoff $handoff,
-		Gatepass_Attempt $attempt,
-		Gatepass_Reference $reference,
-		Gatepass_Request $request
-	): string {
-		$answer = $this->bridge->redeem(
-			$connection,
-			array(
-				'token'      => $handoff->token(),
-				'attempt'    => $attempt->text(),
-				'client_ip'  => $request->client_ip(),
-				'user_agent' => $request->user_agent(),
-			),
-			$reference->request_id()
-		);
-		if ( 200 !== $answer->status() ) {
-			throw $answer->refusal();
-		}
-		$redemption = Gatepass_Redemption::from_answer( $answer->members(), $handoff );
+	public function run( Gatepass_Arrival $arrival, Gatepass_Request $request ): string {
+		$redemption = Gatepass_Redemption::from_answer( $this->ask( $arrival, $request ), $arrival->handoff() );
 		if ( null === $redemption ) {
-			throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'bridge_answered_nonsense' );
+			throw self::nonsense();
 		}
-		$this->store->forget_cached();
-		$now = $this->store->connection();
-		if ( null === $now || $now->site_key()->public_x() !== $connection->site_key()->public_x() ) {
-			// Unpaired, or paired anew, while the bridge was asked: its yes was for the pairing of before.
-			throw new Gatepass_Refusal( null === $now ? Gatepass_Refusal::TEMPORARY : Gatepass_Refusal::ASK_AGAIN, null === $now ? 'not_paired' : 'paired_anew' );
-		}
-		$connection = $now;
+		$connection = $this->connection_of_now( $arrival->connection() );
 		if ( null !== $redemption->policy() ) {
 			$this->store->save_policy( $connection, $redemption->policy() );
 			$connection = $connection->with_policy( $redemption->policy() );
 		}
+		$arrival = $arrival->with_connection( $connection );
 
 		try {
 			if ( ! $this->store->is_enabled() ) {
 				throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'switched_off' );
 			}
-			$this->sign_in( $connection, $redemption, $attempt, $reference );
+			$this->sign_in( $arrival, $redemption );
 		} catch ( Gatepass_Refusal $refusal ) {
 			if ( ! $refusal->passes() ) {
-				$this->outcomes->failed( $connection, $redemption->handoff_id(), $reference->request_id(), $refusal );
+				$this->outcomes->failed( $connection, $redemption->handoff_id(), $arrival->reference()->request_id(), $refusal );
 			}
 			throw $refusal;
 		}
-		return $this->destination( $connection, $redemption );
+		return $this->destination( $arrival, $redemption );
+	}
+
+	/**
+	 * Asks the bridge.
+	 *
+	 * @param Gatepass_Arrival    $arrival Who arrives.
+	 * @param Gatepass_Request    $request The request.
+	 * @param array<string,mixed> $more    More members of the question.
+	 * @return array<string,mixed> Members of its yes.
+	 * @throws Gatepass_Refusal If it says anything else.
+	 */
+	private function ask( Gatepass_Arrival $arrival, Gatepass_Request $request, array $more = array() ): array {
+		$question = $more + array(
+			'token'      => $arrival->handoff()->token(),
+			'attempt'    => $arrival->attempt()->text(),
+			'client_ip'  => $request->client_ip(),
+			'user_agent' => $request->user_agent(),
+		);
+		if ( null !== $arrival->binding() ) {
+			$question['binding'] = $arrival->binding()->hash();
+		}
+		$answer = $this->bridge->redeem( $arrival->connection(), $question, $arrival->reference()->request_id() );
+		if ( 200 !== $answer->status() ) {
+			throw $answer->refusal();
+		}
+		return $answer->members();
+	}
+
+	/**
+	 * The connection, read anew: the bridge was asked in between.
+	 *
+	 * @param Gatepass_Connection $asked Under which it was asked.
+	 * @return Gatepass_Connection
+	 * @throws Gatepass_Refusal If the site was unpaired or paired anew: the bridge's yes was for the pairing of before.
+	 */
+	private function connection_of_now( Gatepass_Connection $asked ): Gatepass_Connection {
+		$this->store->forget_cached();
+		$now = $this->store->connection();
+		if ( null === $now ) {
+			throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'not_paired' );
+		}
+		if ( $now->site_key()->public_x() !== $asked->site_key()->public_x() ) {
+			throw new Gatepass_Refusal( Gatepass_Refusal::ASK_AGAIN, 'paired_anew' );
+		}
+		return $now;
+	}
+
+	/**
+	 * The refusal for a yes that cannot be understood.
+	 *
+	 * @return Gatepass_Refusal
+	 */
+	private static function nonsense(): Gatepass_Refusal {
+		$refusal = new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'bridge_answered_nonsense' );
+		return $refusal->untold( 'bridge_unreachable' );
 	}
 
 	/**
 	 * Session, cookie and everybody who wants to know.
 	 *
-	 * @param Gatepass_Connection $connection The connection.
+	 * @param Gatepass_Arrival    $arrival    Who arrives.
 	 * @param Gatepass_Redemption $redemption The bridge's yes.
-	 * @param Gatepass_Attempt    $attempt    The browser's attempt.
-	 * @param Gatepass_Reference  $reference  The reference of this request.
 	 * @throws Gatepass_Refusal If the customer is not let in.
 	 */
-	private function sign_in(
-		Gatepass_Connection $connection,
-		Gatepass_Redemption $redemption,
-		Gatepass_Attempt $attempt,
-		Gatepass_Reference $reference
-	): void {
-		$identity = new Gatepass_Identity( $connection->issuer(), $connection->site_id(), $redemption->subject() );
-		$lock     = Gatepass_Lock::take( $identity->hash() );
+	private function sign_in( Gatepass_Arrival $arrival, Gatepass_Redemption $redemption ): void {
+		$reference = $arrival->reference();
+		$identity  = $arrival->identity();
+		$lock      = Gatepass_Lock::take( $identity->hash() );
 		if ( null === $lock ) {
 			throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'busy' );
 		}
@@ -161,7 +217,7 @@ final class Gatepass_Login {
 				throw Gatepass_Refusal::account( 'account_privileged', $user->ID );
 			}
 			$this->ask_others( $user, $redemption );
-			$session = new Gatepass_Session( $user, $redemption, $attempt );
+			$session = new Gatepass_Session( $user, $redemption, $arrival->attempt() );
 			$pending = $session->open();
 		} catch ( Gatepass_Refusal $refusal ) {
 			throw $refusal;
@@ -219,7 +275,7 @@ final class Gatepass_Login {
 			$cleared = did_action( 'clear_auth_cookie' );
 			do_action( 'wp_login', $user->user_login, $user ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- WordPress's own.
 			if ( $finish( true ) ) {
-				$this->outcomes->logged_in( $connection, $redemption->handoff_id(), $reference->request_id(), $user->ID, $created );
+				$this->outcomes->logged_in( $arrival->connection(), $redemption->handoff_id(), $reference->request_id(), $user->ID, $created );
 			}
 		} catch ( Throwable $failure ) {
 			// Somebody's hook on cookies or logins. The cookie that was set opens nothing without its session.
@@ -320,18 +376,22 @@ final class Gatepass_Login {
 	}
 
 	/**
-	 * Where to go: where the panel said, else where it always says, else where WordPress would send
-	 * such a user.
+	 * Where to go: where the customer wanted to when they began here, else where the panel said, else
+	 * where it always says, else where WordPress would send such a user.
 	 *
-	 * @param Gatepass_Connection $connection The connection.
+	 * @param Gatepass_Arrival    $arrival    Who arrives.
 	 * @param Gatepass_Redemption $redemption The bridge's yes.
 	 * @return string A URL on this site.
 	 */
-	private function destination( Gatepass_Connection $connection, Gatepass_Redemption $redemption ): string {
+	private function destination( Gatepass_Arrival $arrival, Gatepass_Redemption $redemption ): string {
 		$home      = home_url( '/' );
 		$redirects = new Gatepass_Redirects( array( $home, admin_url() ) );
 		return $redirects->choose(
-			array( $redemption->redirect_to(), $connection->policy()->default_redirect() ),
+			array(
+				null === $arrival->binding() ? null : $arrival->binding()->destination(),
+				$redemption->redirect_to(),
+				$arrival->connection()->policy()->default_redirect(),
+			),
 			current_user_can( 'edit_posts' ) ? admin_url() : $home
 		);
 	}

@@ -27,6 +27,8 @@ final class Gatepass_Names {
 	const OPTION_ROLES = 'gatepass_allowed_roles';
 	/** Seconds this machine's clock is behind the bridge's. */
 	const OPTION_CLOCK_OFFSET = 'gatepass_clock_offset';
+	/** '1' while the bridge says that this WordPress is not where the site is registered: it is a copy. */
+	const OPTION_CONFLICT = 'gatepass_identity_conflict';
 	/** Beginning of the name of a lock's row, which lives for seconds. */
 	const OPTION_LOCK_PREFIX = 'gatepass_lock_';
 
@@ -47,6 +49,30 @@ final class Gatepass_Names {
 	const SESSION_DATA = 'gatepass';
 
 	/*
+	 * Cookies: what binds a sign-in to a browser.
+	 */
+
+	const COOKIE_BINDING       = 'gatepass_binding';
+	const COOKIE_BINDING_HTTPS = '__Host-gatepass';
+	/** Set by a probe, to see whether cookies survive the way. */
+	const COOKIE_PROBE = 'gatepass_probe';
+
+	/*
+	 * Parameters of the login endpoint's address. `handoff` and `bound` come from the broker.
+	 */
+
+	const QUERY_START       = 'start';
+	const QUERY_PROBE       = 'probe';
+	const QUERY_LOGIN_HINT  = 'login_hint';
+	const QUERY_REDIRECT_TO = 'redirect_to';
+
+	/*
+	 * WP-Cron.
+	 */
+
+	const CRON_HEARTBEAT = 'gatepass_heartbeat';
+
+	/*
 	 * Actions of wp-admin/admin-post.php.
 	 */
 
@@ -64,6 +90,8 @@ final class Gatepass_Names {
 	const HEALTH_ENDPOINT    = 'gatepass_endpoint';
 	const CLI_COMMAND        = 'gatepass';
 	const TRANSIENT_SETTINGS = 'settings_errors';
+	/** That the bridge was asked for the policy a moment ago. */
+	const TRANSIENT_ASKED = 'gatepass_asked';
 
 	/*
 	 * Filters that others may use.

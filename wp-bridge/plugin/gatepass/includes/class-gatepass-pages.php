@@ -6,7 +6,7 @@
  */
 
 /**
- * Landing page and refusals: one layout, no theme, nothing from anywhere else. Style and script are
+ * Landing page, question and refusals: one layout, no theme, nothing from anywhere else. Style and script are
  * constants, because the content security policy names their hashes.
  */
 final class Gatepass_Pages {
@@ -31,6 +31,12 @@ p{margin:0 0 14px;color:var(--soft)}
 .wait{display:flex;align-items:center;gap:12px;margin:0}
 .wheel{flex:none;width:20px;height:20px;border:2.5px solid var(--line);border-top-color:var(--accent);border-radius:50%;animation:turn .9s linear infinite}
 @keyframes turn{to{transform:rotate(1turn)}}
+.people{display:grid;gap:10px;margin:20px 0 0;padding:0;list-style:none}
+.people li{display:flex;align-items:center;gap:12px;padding:12px 14px;border:1px solid var(--line);border-radius:12px;color:var(--soft)}
+.people .next{border-color:var(--accent)}
+.people b{display:block;color:var(--ink);overflow-wrap:anywhere}
+.people .face{flex:none;display:flex;align-items:center;justify-content:center;width:36px;height:36px;border-radius:50%;background:var(--ground);color:var(--soft);font-weight:600}
+.people .next .face{background:var(--accent);color:var(--on-accent)}
 .do{display:flex;flex-wrap:wrap;gap:10px;margin:24px 0 0}
 .do form{display:flex;flex:1 1 auto;margin:0}
 .button{flex:1 1 auto;display:inline-flex;align-items:center;justify-content:center;min-height:46px;padding:10px 18px;border:1px solid var(--line);border-radius:10px;background:transparent;color:var(--ink);font:inherit;font-weight:600;text-align:center;text-decoration:none;cursor:pointer}
@@ -80,6 +86,7 @@ CSS;
 			return;
 		}
 		var bytes = crypto.getRandomValues(new Uint8Array(16));
+		form.elements.bound.value = /[?&]bound=1(&|$)/.test(location.search) ? '1' : '';
 		form.elements.attempt.value = btoa(String.fromCharCode.apply(null, bytes)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
 		sent = true;
 		show('gatepass-wait');
@@ -156,10 +163,63 @@ JS;
 		$html .= '</noscript>';
 
 		$html .= '<form id="' . esc_attr( self::FORM_ID ) . '" method="post" action="' . esc_url( $this->endpoint ) . '" autocomplete="off" hidden>';
-		$html .= $this->inputs( $handoff, null, null !== $handoff );
+		$html .= $this->inputs( $handoff, null, array( 'bound' => '' ) + ( null === $handoff ? array() : array( 'repost' => '1' ) ) );
 		$html .= '</form>';
 		$html .= '<script>' . self::SCRIPT . '</script>';
 
+		return $this->page( $title, $html );
+	}
+
+	/**
+	 * Leads an arrival that is bound to no browser through the start. A page and no redirect: browsers
+	 * apply the policy of the page that sent a form, `form-action`, to wherever the answer redirects.
+	 *
+	 * @param string $start_url The start.
+	 * @return string HTML.
+	 */
+	public function bounce( string $start_url ): string {
+		$title = __( 'One moment…', 'gatepass' );
+		$html  = $this->words( $title, array( __( 'Your panel is asked to sign you in here, in this browser.', 'gatepass' ) ) );
+		$html .= $this->actions( array( $this->link( $start_url, __( 'Go on', 'gatepass' ), true ) ) );
+		return $this->page( $title, $html, '<meta http-equiv="refresh" content="0;url=' . esc_url( $start_url ) . '">' );
+	}
+
+	/**
+	 * The question whether somebody else may take the place of who is signed in.
+	 *
+	 * @param Gatepass_Arrival $arrival Who arrives.
+	 * @param WP_User          $other   Who is signed in.
+	 * @param string           $name    Name of who arrives.
+	 * @return string HTML.
+	 */
+	public function confirm( Gatepass_Arrival $arrival, WP_User $other, string $name ): string {
+		$other_name = '' === $other->display_name ? $other->user_login : $other->display_name;
+		/* translators: %s: name of a person. */
+		$title = sprintf( __( 'Continue as %s?', 'gatepass' ), $name );
+		$html  = $this->words(
+			$title,
+			/* translators: 1: name of the site, 2: name of a person. */
+			array( sprintf( __( 'This browser is signed in to %1$s as somebody else. If you continue, %2$s is signed out here.', 'gatepass' ), $this->site_name, $other_name ) )
+		);
+		$html .= '<ul class="people">';
+		$html .= $this->person( '', $other_name, __( 'is signed in now', 'gatepass' ) );
+		$html .= $this->person( 'next', $name, __( 'comes from your panel', 'gatepass' ) );
+		$html .= '</ul>';
+		$html .= $this->actions(
+			array(
+				$this->form(
+					$this->inputs( $arrival->handoff(), $arrival->attempt(), array( 'leaving' => (string) $other->ID ) ),
+					/* translators: %s: name of a person. */
+					sprintf( __( 'Continue as %s', 'gatepass' ), $name )
+				),
+				$this->link(
+					$other->has_cap( 'edit_posts' ) ? admin_url() : home_url( '/' ),
+					/* translators: %s: name of a person. */
+					sprintf( __( 'Stay signed in as %s', 'gatepass' ), $other_name ),
+					false
+				),
+			)
+		);
 		return $this->page( $title, $html );
 	}
 
@@ -180,9 +240,12 @@ JS;
 
 		switch ( $refusal->page() ) {
 			case Gatepass_Refusal::ASK_AGAIN:
-				$title   = __( 'Please press the button again', 'gatepass' );
-				$words   = array( __( 'A sign-in works only once and only for a short while, and this one can no longer be used. That is quickly mended: go back to your panel and press the button again.', 'gatepass' ) );
-				$actions = array( $this->link( $panel_url, $back, true ) );
+				list( $title, $words ) = $this->ask_again_words( $refusal, $policy );
+				$start                 = null === $policy->panel_start_url() ? null : Gatepass_Start::url( null === $handoff ? '' : $handoff->subject() );
+				$actions               = array(
+					$this->link( $start, __( 'Sign in again', 'gatepass' ), true ),
+					$this->link( $panel_url, $back, null === $start ),
+				);
 				break;
 
 			case Gatepass_Refusal::MEMBERSHIP:
@@ -199,7 +262,7 @@ JS;
 				list( $title, $words ) = $this->temporary_words( $refusal );
 				$again                 = null !== $handoff && null !== $attempt && $refusal->passes();
 				$actions               = array(
-					$again ? $this->try_again( $handoff, $attempt ) : '',
+					$again ? $this->form( $this->inputs( $handoff, $attempt, array( 'bound' => '1' ) ), __( 'Try again', 'gatepass' ) ) : '',
 					$this->link( $panel_url, $back, ! $again ),
 				);
 		}
@@ -210,7 +273,7 @@ JS;
 			$html .= '<p class="reference">' . sprintf(
 				/* translators: %s: a reference like 7K3M-Q2ZD. */
 				esc_html__( 'If you write to support, please mention this reference: %s', 'gatepass' ),
-				'<b translate="no">' . esc_html( $reference->shown() ) . '</b>'
+				'<b translate="no">' . esc_html( $reference->shown( $refusal->local_cause() ) ) . '</b>'
 			) . '</p>';
 		}
 
@@ -233,6 +296,33 @@ JS;
 	}
 
 	/**
+	 * Words of the page that asks to begin again.
+	 *
+	 * @param Gatepass_Refusal $refusal Which.
+	 * @param Gatepass_Policy  $policy  Whether a sign-in can begin here.
+	 * @return array{0:string,1:string[]} Heading and paragraphs.
+	 */
+	private function ask_again_words( Gatepass_Refusal $refusal, Gatepass_Policy $policy ): array {
+		$what_to_do = null === $policy->panel_start_url()
+			? __( 'That is quickly mended: go back to your panel and press the button again.', 'gatepass' )
+			: __( 'That is quickly mended: sign in again.', 'gatepass' );
+		if ( $refusal->is_of_binding() ) {
+			return array(
+				__( 'This sign-in belongs to another browser', 'gatepass' ),
+				array(
+					__( 'For your safety a sign-in works only in the browser that it was begun in.', 'gatepass' ) . ' ' . $what_to_do,
+					/* translators: %s: name of the site. */
+					sprintf( __( 'If you see this page again after that, please allow cookies for %s.', 'gatepass' ), $this->site_name ),
+				),
+			);
+		}
+		return array(
+			__( 'Please press the button again', 'gatepass' ),
+			array( __( 'A sign-in works only once and only for a short while, and this one can no longer be used.', 'gatepass' ) . ' ' . $what_to_do ),
+		);
+	}
+
+	/**
 	 * Words of the temporary page.
 	 *
 	 * @param Gatepass_Refusal $refusal Which.
@@ -252,11 +342,11 @@ JS;
 				array( sprintf( __( 'The owner of %s has switched it off for now. If you have a password for this site, you can still use it.', 'gatepass' ), $this->site_name ) ),
 			);
 		}
-		if ( 'not_paired' === $refusal->cause() ) {
+		if ( in_array( $refusal->cause(), array( 'not_paired', 'start_not_set_up' ), true ) ) {
 			return array(
 				__( 'Signing in by button is not set up yet', 'gatepass' ),
 				/* translators: %s: name of the site. */
-				array( sprintf( __( '%s has not been connected to a panel. Please try again later.', 'gatepass' ), $this->site_name ) ),
+				array( sprintf( __( '%s has not been connected to a panel yet. Please try again later.', 'gatepass' ), $this->site_name ) ),
 			);
 		}
 		if ( 'origin_mismatch' === $refusal->cause() ) {
@@ -291,15 +381,16 @@ JS;
 	 *
 	 * @param string $title Title, as text.
 	 * @param string $body  What stands on the card, as HTML.
+	 * @param string $head  More for its head, as HTML.
 	 * @return string HTML.
 	 */
-	private function page( string $title, string $body ): string {
+	private function page( string $title, string $body, string $head = '' ): string {
 		return '<!DOCTYPE html>' . "\n"
 			. '<html lang="' . esc_attr( str_replace( '_', '-', get_locale() ) ) . '" dir="' . ( is_rtl() ? 'rtl' : 'ltr' ) . '">'
 			. '<head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
 			. '<meta name="robots" content="noindex,nofollow"><meta name="color-scheme" content="light dark">'
 			. '<title>' . esc_html( $title . ' · ' . $this->site_name ) . '</title>'
-			. '<style>' . self::STYLE . '</style></head>'
+			. '<style>' . self::STYLE . '</style>' . $head . '</head>'
 			. '<body><main><p class="site">' . $this->icon() . '<span>' . esc_html( $this->site_name ) . '</span></p>'
 			. $body
 			. '</main></body></html>' . "\n";
@@ -370,31 +461,51 @@ JS;
 	}
 
 	/**
-	 * A button that repeats the same attempt, which is always safe.
+	 * One of the two people of the question.
 	 *
-	 * @param Gatepass_Handoff $handoff The token.
-	 * @param Gatepass_Attempt $attempt Its attempt.
+	 * @param string $css_class Class, or empty.
+	 * @param string $name      Name.
+	 * @param string $role      What is said of them.
 	 * @return string HTML.
 	 */
-	private function try_again( Gatepass_Handoff $handoff, Gatepass_Attempt $attempt ): string {
+	private function person( string $css_class, string $name, string $role ): string {
+		return '<li class="' . esc_attr( $css_class ) . '"><span class="face" aria-hidden="true">' . esc_html( self::initial( $name ) ) . '</span>'
+			. '<span><b>' . esc_html( $name ) . '</b> ' . esc_html( $role ) . '</span></li>';
+	}
+
+	/**
+	 * A form with one button.
+	 *
+	 * @param string $inputs Its fields, as HTML.
+	 * @param string $label  What the button says.
+	 * @return string HTML.
+	 */
+	private function form( string $inputs, string $label ): string {
 		return '<form method="post" action="' . esc_url( $this->endpoint ) . '" autocomplete="off">'
-			. $this->inputs( $handoff, $attempt, false )
-			. '<button class="button main" type="submit">' . esc_html__( 'Try again', 'gatepass' ) . '</button></form>';
+			. $inputs . '<button class="button main" type="submit">' . esc_html( $label ) . '</button></form>';
 	}
 
 	/**
 	 * The fields of a form.
 	 *
-	 * @param Gatepass_Handoff|null $handoff   The token.
-	 * @param Gatepass_Attempt|null $attempt   The attempt.
-	 * @param bool                  $is_repost Whether this repeats a foreign page's POST. Said once, so that a
-	 *                                         site which does not know its own origin does not go round for ever.
+	 * @param Gatepass_Handoff|null $handoff The token.
+	 * @param Gatepass_Attempt|null $attempt The attempt.
+	 * @param array<string,string>  $more    More fields. `repost` says that this repeats a foreign page's POST, once,
+	 *                                       so that a site which does not know its own origin does not go round for
+	 *                                       ever; `bound` whether the arrival has been through the start; `leaving`
+	 *                                       whose place it takes.
 	 * @return string HTML.
 	 */
-	private function inputs( ?Gatepass_Handoff $handoff, ?Gatepass_Attempt $attempt, bool $is_repost ): string {
-		return '<input type="hidden" name="token" value="' . esc_attr( null === $handoff ? '' : $handoff->token() ) . '">'
-			. '<input type="hidden" name="attempt" value="' . esc_attr( null === $attempt ? '' : $attempt->text() ) . '">'
-			. ( $is_repost ? '<input type="hidden" name="repost" value="1">' : '' );
+	private function inputs( ?Gatepass_Handoff $handoff, ?Gatepass_Attempt $attempt, array $more = array() ): string {
+		$fields = array(
+			'token'   => null === $handoff ? '' : $handoff->token(),
+			'attempt' => null === $attempt ? '' : $attempt->text(),
+		) + $more;
+		$html   = '';
+		foreach ( $fields as $name => $value ) {
+			$html .= '<input type="hidden" name="' . esc_attr( $name ) . '" value="' . esc_attr( $value ) . '">';
+		}
+		return $html;
 	}
 
 	/**

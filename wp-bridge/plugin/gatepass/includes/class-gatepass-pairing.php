@@ -107,6 +107,7 @@ final class Gatepass_Pairing {
 	public function unpair(): void {
 		$this->store->forget_connection();
 		$this->store->end_pairing();
+		Gatepass_Heartbeat::stop();
 	}
 
 	/**
@@ -127,11 +128,7 @@ final class Gatepass_Pairing {
 				'crv' => 'Ed25519',
 				'x'   => $key->public_x(),
 			),
-			'versions'    => array(
-				'plugin'    => GATEPASS_VERSION,
-				'wordpress' => get_bloginfo( 'version' ),
-				'php'       => PHP_VERSION,
-			),
+			'versions'    => Gatepass_Heartbeat::versions(),
 		);
 
 		// Paired as this site before: the old key vouches for the new one.

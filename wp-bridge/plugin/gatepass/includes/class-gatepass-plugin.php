@@ -27,12 +27,26 @@ final class Gatepass_Plugin {
 			$this->settings_page()->register();
 		}
 		if ( is_admin() || wp_doing_cron() ) {
-			( new Gatepass_Site_Health( new Gatepass_Store() ) )->register();
+			$store = new Gatepass_Store();
+			( new Gatepass_Site_Health( $store ) )->register();
+			( new Gatepass_Heartbeat( $store, new Gatepass_Bridge( $store ) ) )->register();
 		}
 		if ( defined( 'WP_CLI' ) && WP_CLI ) {
 			$store = new Gatepass_Store();
 			WP_CLI::add_command( Gatepass_Names::CLI_COMMAND, new Gatepass_CLI( $store, new Gatepass_Pairing( $store, new Gatepass_Bridge( $store ) ) ) );
 		}
+
+		add_action( 'login_init', array( $this, 'on_login_form' ) );
+		// Who signs out may be leaving the browser to somebody else.
+		add_action( 'wp_logout', array( 'Gatepass_Binding', 'forget' ), 10, 0 );
+		register_deactivation_hook( GATEPASS_FILE, array( 'Gatepass_Heartbeat', 'stop' ) );
+	}
+
+	/**
+	 * The button on wp-login.php.
+	 */
+	public function on_login_form(): void {
+		( new Gatepass_Login_Form( new Gatepass_Store(), new Gatepass_Request() ) )->register();
 	}
 
 	/**
@@ -72,16 +86,18 @@ final class Gatepass_Plugin {
 	 * @return Gatepass_Endpoint
 	 */
 	private function endpoint(): Gatepass_Endpoint {
-		$store  = new Gatepass_Store();
-		$bridge = new Gatepass_Bridge( $store );
-		$login  = new Gatepass_Login(
+		$store   = new Gatepass_Store();
+		$request = new Gatepass_Request();
+		$bridge  = new Gatepass_Bridge( $store );
+		$start   = new Gatepass_Start( $store, $request, new Gatepass_Heartbeat( $store, $bridge ) );
+		$login   = new Gatepass_Login(
 			$store,
 			$bridge,
 			new Gatepass_Members( $store ),
 			new Gatepass_Privileges( $store ),
 			new Gatepass_Outcomes( $bridge )
 		);
-		return new Gatepass_Endpoint( $store, new Gatepass_Request(), $login );
+		return new Gatepass_Endpoint( $store, $request, new Gatepass_Responder(), $start, $login );
 	}
 
 	/**

@@ -14,7 +14,7 @@ final class Gatepass_Policy {
 	/**
 	 * Checked members.
 	 *
-	 * @var array{panel_url:?string,renew_url:?string,default_redirect:?string}
+	 * @var array{panel_url:?string,panel_start_url:?string,renew_url:?string,default_redirect:?string,require_binding:bool}
 	 */
 	private $members;
 
@@ -27,8 +27,10 @@ final class Gatepass_Policy {
 		$members       = is_array( $unverified ) ? $unverified : array();
 		$this->members = array(
 			'panel_url'        => self::link( $members['panel_url'] ?? null ),
+			'panel_start_url'  => self::link( $members['panel_start_url'] ?? null ),
 			'renew_url'        => self::link( $members['renew_url'] ?? null ),
 			'default_redirect' => is_string( $members['default_redirect'] ?? null ) ? $members['default_redirect'] : null,
+			'require_binding'  => true === ( $members['require_binding'] ?? null ),
 		);
 	}
 
@@ -52,6 +54,25 @@ final class Gatepass_Policy {
 	}
 
 	/**
+	 * Where the panel begins a sign-in that is bound to the browser.
+	 *
+	 * @return string|null
+	 */
+	public function panel_start_url(): ?string {
+		return $this->members['panel_start_url'];
+	}
+
+	/**
+	 * Whether a sign-in must be bound to the browser that it was begun in. So it is as soon as there is
+	 * a place to begin one.
+	 *
+	 * @return bool
+	 */
+	public function requires_binding(): bool {
+		return $this->members['require_binding'] || null !== $this->members['panel_start_url'];
+	}
+
+	/**
 	 * Where a membership is renewed.
 	 *
 	 * @return string|null
@@ -72,7 +93,7 @@ final class Gatepass_Policy {
 	/**
 	 * The policy, to be stored.
 	 *
-	 * @return array<string,?string>
+	 * @return array<string,string|bool|null>
 	 */
 	public function to_array(): array {
 		return $this->members;

@@ -14,6 +14,30 @@ final class Gatepass_Reference {
 	const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
 	/**
+	 * Causes of refusals that stand in no audit trail: Gatepass was not asked, could not write, or only
+	 * counts them, because a stranger could fill the trail. Their references say the cause themselves,
+	 * as U and this character in front; `gatepass audit show` reads it.
+	 */
+	const LOCAL_CAUSES = array(
+		'token_invalid'      => '1',
+		'attempt_invalid'    => '2',
+		'origin_mismatch'    => '3',
+		'origin_unknown'     => '4',
+		'not_paired'         => '5',
+		'switched_off'       => '6',
+		'binding_absent'     => '7',
+		'bridge_unreachable' => '8',
+		'busy'               => '9',
+		'token_expired'      => 'A',
+		'start_not_set_up'   => 'B',
+		'store_unavailable'  => 'C',
+		'overloaded'         => 'D',
+		'rate_limited'       => 'E',
+		'site_proof_invalid' => 'F',
+		'site_proof_expired' => 'G',
+	);
+
+	/**
 	 * Eight characters of the alphabet.
 	 *
 	 * @var string
@@ -35,10 +59,12 @@ final class Gatepass_Reference {
 	/**
 	 * As people see it.
 	 *
-	 * @return string For example 7K3M-Q2ZD.
+	 * @param string $cause Why the customer is refused, if that is one of LOCAL_CAUSES.
+	 * @return string For example 7K3M-Q2ZD, or U7-7K3M-Q2ZD.
 	 */
-	public function shown(): string {
-		return substr( $this->characters, 0, 4 ) . '-' . substr( $this->characters, 4 );
+	public function shown( string $cause = '' ): string {
+		$local = isset( self::LOCAL_CAUSES[ $cause ] ) ? 'U' . self::LOCAL_CAUSES[ $cause ] . '-' : '';
+		return $local . substr( $this->characters, 0, 4 ) . '-' . substr( $this->characters, 4 );
 	}
 
 	/**

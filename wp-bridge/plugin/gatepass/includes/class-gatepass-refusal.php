@@ -39,6 +39,7 @@ final class Gatepass_Refusal extends Exception {
 		'internal',
 		'switched_off',
 		'not_paired',
+		'start_not_set_up',
 	);
 
 	/**
@@ -75,6 +76,13 @@ final class Gatepass_Refusal extends Exception {
 	 * @var int
 	 */
 	private $user_id = 0;
+
+	/**
+	 * The cause that the reference has to say, if it is another one.
+	 *
+	 * @var string
+	 */
+	private $local_cause = '';
 
 	/**
 	 * Constructor.
@@ -127,6 +135,27 @@ final class Gatepass_Refusal extends Exception {
 	}
 
 	/**
+	 * The same refusal, whose cause no audit trail tells.
+	 *
+	 * @param string $local_cause One of Gatepass_Reference::LOCAL_CAUSES.
+	 * @return self
+	 */
+	public function untold( string $local_cause ): self {
+		$this->local_cause = $local_cause;
+		return $this;
+	}
+
+	/**
+	 * The cause that its reference has to say, as no audit trail does.
+	 *
+	 * @return string One of Gatepass_Reference::LOCAL_CAUSES, or empty if the trail tells.
+	 */
+	public function local_cause(): string {
+		$cause = '' === $this->local_cause ? $this->cause : $this->local_cause;
+		return isset( Gatepass_Reference::LOCAL_CAUSES[ $cause ] ) ? $cause : '';
+	}
+
+	/**
 	 * HTTP status of the page.
 	 *
 	 * @return int
@@ -142,6 +171,15 @@ final class Gatepass_Refusal extends Exception {
 	 */
 	public function passes(): bool {
 		return self::TEMPORARY === $this->page && ! in_array( $this->cause, self::LASTING, true );
+	}
+
+	/**
+	 * Whether the sign-in is not of this browser, as far as can be told.
+	 *
+	 * @return bool
+	 */
+	public function is_of_binding(): bool {
+		return in_array( $this->cause, array( 'binding_absent', 'binding_mismatch' ), true );
 	}
 
 	/**

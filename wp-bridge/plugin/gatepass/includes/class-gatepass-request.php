@@ -64,6 +64,18 @@ final class Gatepass_Request {
 	}
 
 	/**
+	 * A cookie.
+	 *
+	 * @param string $name      Its name.
+	 * @param int    $max_bytes Longer ones count as absent.
+	 * @return string As it came: the callers validate it letter by letter. Empty if absent.
+	 */
+	public function cookie( string $name, int $max_bytes ): string {
+		// phpcs:ignore WordPress.Security.ValidatedSanitizedInput -- The callers validate.
+		return self::text( $_COOKIE[ $name ] ?? null, $max_bytes );
+	}
+
+	/**
 	 * Whether the browser says that a page of this origin sent the request. A missing Origin, and
 	 * the `null` of sandboxes and of strict referrer policies, is not the same origin.
 	 *

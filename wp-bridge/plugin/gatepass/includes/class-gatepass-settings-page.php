@@ -179,10 +179,17 @@ final class Gatepass_Settings_Page {
 	private function render_status( Gatepass_Connection $connection ): void {
 		$on = $this->store->is_enabled();
 		echo '<div class="gatepass-card"><h2>' . esc_html__( 'Connection', 'gatepass' ) . ' ';
+		if ( $this->store->is_copy() ) {
+			echo '<span class="gatepass-badge is-off">' . esc_html__( 'A copy', 'gatepass' ) . '</span> ';
+		}
 		echo $on
 			? '<span class="gatepass-badge is-good">' . esc_html__( 'Paired and switched on', 'gatepass' ) . '</span>'
 			: '<span class="gatepass-badge is-off">' . esc_html__( 'Switched off', 'gatepass' ) . '</span>';
-		echo '</h2><table class="form-table" role="presentation">';
+		echo '</h2>';
+		if ( $this->store->is_copy() ) {
+			echo '<p>' . esc_html__( 'This WordPress has another address than the site that was paired: it seems to be a copy. Customers are still sent to the other one. Pair this one with a code of its own, or unpair it.', 'gatepass' ) . '</p>';
+		}
+		echo '<table class="form-table" role="presentation">';
 
 		$since = wp_date( get_option( 'date_format' ) . ', ' . get_option( 'time_format' ), $connection->paired_at() );
 		$this->row( __( 'Paired with', 'gatepass' ), '<code>' . esc_html( $connection->issuer() ) . '</code>' );
@@ -192,6 +199,12 @@ final class Gatepass_Settings_Page {
 			__( 'Login endpoint', 'gatepass' ),
 			'<code>' . esc_html( Gatepass_Endpoint::url() ) . '</code><p class="description">' . esc_html__( 'Your panel knows this address. It must not be cached or protected by a password.', 'gatepass' ) . '</p>'
 		);
+		if ( null !== $connection->policy()->panel_start_url() ) {
+			$this->row(
+				__( 'Start address', 'gatepass' ),
+				'<code>' . esc_html( Gatepass_Start::url() ) . '</code><p class="description">' . esc_html__( 'Where your panel’s button leads: a sign-in works only in the browser that it was begun in.', 'gatepass' ) . '</p>'
+			);
+		}
 		$panel = $connection->policy()->panel_url();
 		if ( null !== $panel ) {
 			$this->row( __( 'Panel', 'gatepass' ), '<a href="' . esc_url( $panel ) . '">' . esc_html( $panel ) . '</a>' );

@@ -6,7 +6,7 @@
  */
 
 /**
- * Two tests: is the site paired, and does a POST reach the login endpoint?
+ * Two tests: is the site paired, and do a POST and a cookie survive the way to and from the login endpoint?
  */
 final class Gatepass_Site_Health {
 
@@ -69,6 +69,14 @@ final class Gatepass_Site_Health {
 				'recommended',
 				__( 'Gatepass is not paired', 'gatepass' ),
 				__( 'The plugin is active, but nobody can sign in by button until you paste a pairing code.', 'gatepass' )
+			);
+		}
+		if ( $this->store->is_copy() ) {
+			return $this->result(
+				Gatepass_Names::HEALTH_PAIRING,
+				'critical',
+				__( 'Gatepass takes this site for a copy', 'gatepass' ),
+				__( 'This WordPress has another address than the site that was paired. Customers are still sent to the other one. Pair this one with a code of its own, or unpair it.', 'gatepass' )
 			);
 		}
 		if ( ! $this->store->is_enabled() ) {

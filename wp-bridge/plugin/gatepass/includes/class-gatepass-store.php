@@ -65,6 +65,7 @@ final class Gatepass_Store {
 		$this->forget_cached();
 		update_option( Gatepass_Names::OPTION_CONNECTION, $connection->to_array(), false );
 		delete_option( Gatepass_Names::OPTION_POLICY );
+		delete_option( Gatepass_Names::OPTION_CONFLICT );
 	}
 
 	/**
@@ -95,6 +96,7 @@ final class Gatepass_Store {
 		delete_option( Gatepass_Names::OPTION_CONNECTION );
 		delete_option( Gatepass_Names::OPTION_POLICY );
 		delete_option( Gatepass_Names::OPTION_CLOCK_OFFSET );
+		delete_option( Gatepass_Names::OPTION_CONFLICT );
 	}
 
 	/**
@@ -176,6 +178,28 @@ final class Gatepass_Store {
 	 */
 	public function set_enabled( bool $on ): void {
 		update_option( Gatepass_Names::OPTION_ENABLED, $on ? '1' : '0', false );
+	}
+
+	/**
+	 * Whether the bridge knows this site under another address than the one it has: it is a copy.
+	 *
+	 * @return bool
+	 */
+	public function is_copy(): bool {
+		return '1' === get_option( Gatepass_Names::OPTION_CONFLICT );
+	}
+
+	/**
+	 * Keeps what the bridge said of this site's address.
+	 *
+	 * @param bool $conflict Whether it is another one than the registered.
+	 */
+	public function set_conflict( bool $conflict ): void {
+		if ( $conflict ) {
+			update_option( Gatepass_Names::OPTION_CONFLICT, '1', false );
+		} elseif ( $this->is_copy() ) {
+			delete_option( Gatepass_Names::OPTION_CONFLICT );
+		}
 	}
 
 	/**
