@@ -113,7 +113,8 @@ say "Pairing the site on its settings page"
 # The key and the code are secrets: they never stand in an argument or a log. Prose goes to standard error.
 umask 077
 "$gatepass" client add demo "${store[@]}" >"$folder/api-key" 2>>"$logs/setup.log" || die "No API key could be made." "See $logs/setup.log"
-site=$("$gatepass" site add "$wordpress_url" --json --panel-url "$panel_url" --renew-url "$panel_url" "${store[@]}" 2>>"$logs/setup.log") ||
+site=$("$gatepass" site add "$wordpress_url" --json --panel-url "$panel_url" --renew-url "$panel_url" \
+  --panel-start-url "${panel_url}gatepass/start" "${store[@]}" 2>>"$logs/setup.log") ||
   die "The site could not be added." "See $logs/setup.log"
 read_json() { "$cache/bin/php" -r 'echo json_decode( stream_get_contents( STDIN ), true )[ $argv[1] ];' "$1" <<<"$site"; }
 site_id=$(read_json site_id)

@@ -148,6 +148,11 @@ impl PanelApi {
         self.issue_with(&json!({ "subject": subject, "redirect_to": redirect_to })).await
     }
 
+    /// The same, bound to a browser.
+    pub async fn issue_bound(&self, subject: &str, binding: &str) -> Result<Handoff> {
+        self.issue_with(&json!({ "subject": subject, "binding": binding })).await
+    }
+
     /// Issues a handoff with any body.
     pub async fn issue_with(&self, body: &Value) -> Result<Handoff> {
         Ok(serde_json::from_value(self.try_issue(body).await?.ok()?)?)

@@ -60,3 +60,8 @@ impl Demo {
 pub fn url(port: u16) -> String {
     format!("http://127.0.0.1:{port}/")
 }
+
+/// Its start page.
+pub fn start_url(port: u16) -> String {
+    format!("{}gatepass/start", url(port))
+}

@@ -42,6 +42,17 @@ impl Stack {
     /// The same, with more flags for `gatepass serve`.
     #[expect(clippy::unused_async, reason = "every other way to get a part is async; this may become so")]
     pub async fn start_with(flags: &[&str]) -> Result<Self> {
+        Self::launch(flags, false)
+    }
+
+    /// The same, where the site knows the panel's start page: handoffs must be bound to a browser. Only here the
+    /// demo panel's button works.
+    #[expect(clippy::unused_async, reason = "as above")]
+    pub async fn bound() -> Result<Self> {
+        Self::launch(&[], true)
+    }
+
+    fn launch(flags: &[&str], bound: bool) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("gatepass-test.").tempdir()?;
         let place = folder.path();
         let redis = Redis::start(&place.join("redis"))?;
@@ -51,8 +62,12 @@ impl Stack {
         let panel_port = Demo::reserve()?;
         let panel_url = demo::url(panel_port);
         let renew_url = format!("{panel_url}#renew");
-        let site =
-            gatepass.add_site(wordpress.url(), &["--panel-url", &panel_url, "--renew-url", &renew_url])?;
+        let start_url = demo::start_url(panel_port);
+        let mut links = vec!["--panel-url", &panel_url, "--renew-url", &renew_url];
+        if bound {
+            links.extend(["--panel-start-url", &start_url]);
+        }
+        let site = gatepass.add_site(wordpress.url(), &links)?;
         wordpress.pair(&site.pairing_code)?;
         let key = gatepass.add_client("e2e")?;
         let demo = Demo::start(&place.join("demo"), panel_port, &gatepass.url(), &site.id, &key)?;

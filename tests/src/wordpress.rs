@@ -156,6 +156,15 @@ impl Visitor {
         Ok(self.http.post(format!("{}/wp-login.php", self.origin)).form(&form).send().await?)
     }
 
+    /// Begins a sign-in at the site's start, with more parameters (`&name=value`): where it leads, and the binding.
+    pub async fn start(&self, more: &str) -> Result<(String, String)> {
+        let answer = self.get(&format!("/wp-admin/admin-post.php?action=gatepass&start=1{more}")).await?;
+        let to = answer.headers().get(header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or_default();
+        let url = url::Url::parse(to).map_err(|error| format!("the start leads to {to:?}: {error}"))?;
+        let binding = url.query_pairs().find(|(name, _)| name == "binding");
+        Ok((to.to_owned(), binding.ok_or_else(|| format!("no binding in {to}"))?.1.into_owned()))
+    }
+
     /// Posts a token as the landing page's script does.
     pub async fn redeem(&self, handoff: &Handoff, attempt: &str) -> Result<Response> {
         self.post(handoff.endpoint(), &[("token", handoff.token()), ("attempt", attempt)], &self.origin).await

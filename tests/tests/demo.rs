@@ -40,6 +40,8 @@ async fn the_demo_works_in_a_browser_and_ctrl_c_leaves_nothing_behind() -> Resul
     browser.click_in("[data-plan=kitchen]", "Cancel subscription").await?;
     browser.wait_for_text("Your subscription is canceled").await?;
     browser.click_in("[data-plan=paper]", BUTTON).await?;
+    // The browser is still signed in as Leo.
+    browser.click("Continue as Mia Lindqvist").await?;
     browser.wait_for_path("/wp-admin/profile.php").await?;
     assert!(browser.text().await?.contains("Mia Lindqvist"));
 

@@ -63,6 +63,15 @@ impl Account {
     pub(crate) fn by_plan(&self, plan: &str) -> Option<&Subscription> {
         self.subscriptions.iter().find(|subscription| subscription.plan == plan)
     }
+
+    /// Who is to be logged in: the reader that is asked for, or the only one with an active subscription.
+    pub(crate) fn reader(&self, subject: Option<&str>) -> Option<&Subscription> {
+        let asked_for = self.subscriptions.iter().find(|subscription| Some(subscription.subject) == subject);
+        asked_for.or_else(|| {
+            let mut active = self.subscriptions.iter().filter(|subscription| subscription.is_active());
+            active.next().filter(|_| active.next().is_none())
+        })
+    }
 }
 
 impl Subscription {

@@ -1,9 +1,12 @@
-//! All that a panel says to Gatepass: two calls.
+//! All that a panel says to Gatepass.
 //!
 //! 1. [`Gatepass::put_member`], whenever a subscription begins, changes or ends: the whole wanted state, under
 //!    the panel's own customer number. Repeating it is harmless.
-//! 2. [`Gatepass::log_in`], in the handler of the button "Log in to site": the answer's `login_url` is where to
-//!    send the browser. It is good for one login within a minute, so it is asked for at the click, never before.
+//! 2. [`Gatepass::start_url`], for the button "Log in to site": the site's start address, with the customer number as
+//!    `login_hint`. The site gives the browser a cookie and sends it to the panel's own start page, with the cookie's
+//!    hash as `binding`.
+//! 3. [`Gatepass::log_in`], on that start page: the answer's `login_url` is where to send the browser. It is good for
+//!    one login within a minute, in the browser with that cookie, so it is asked for right there, never before.
 //!
 //! This file is meant to be copied; it knows nothing of the rest of the panel.
 
@@ -17,6 +20,7 @@ use url::Url;
 #[derive(Clone)]
 pub(crate) struct Gatepass {
     http: reqwest::Client,
+    site: Url,
     members: Url,
     handoffs: Url,
     api_key: String,
@@ -63,6 +67,7 @@ impl Gatepass {
     pub(crate) fn new(base: &Url, site: &str, api_key: String) -> Result<Self, Box<dyn std::error::Error>> {
         Ok(Self {
             http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?,
+            site: base.join(&format!("/v1/sites/{site}"))?,
             members: base.join(&format!("/v1/sites/{site}/members/"))?,
             handoffs: base.join(&format!("/v1/sites/{site}/handoffs"))?,
             api_key,
@@ -80,11 +85,33 @@ impl Gatepass {
         Ok(())
     }
 
-    /// `POST /v1/sites/{site}/handoffs`: where to send the browser of this customer.
-    pub(crate) async fn log_in(&self, subject: &str, redirect_to: &str) -> Result<String, Error> {
+    /// `GET /v1/sites/{site}`: where the button leads. A real panel would remember it; it changes only when the site
+    /// moves. `None` while the site is not paired.
+    pub(crate) async fn start_url(&self, subject: &str) -> Result<Option<String>, Error> {
+        #[derive(Deserialize)]
+        struct Site {
+            start_url: Option<Url>,
+        }
+
+        let Site { start_url } = self.call(self.http.get(self.site.clone())).await?.json().await?;
+        Ok(start_url.map(|mut url| {
+            url.query_pairs_mut().append_pair("login_hint", subject);
+            url.into()
+        }))
+    }
+
+    /// `POST /v1/sites/{site}/handoffs`: where to send the browser of this customer. `binding` is what the site sent
+    /// along to the start page.
+    pub(crate) async fn log_in(
+        &self,
+        subject: &str,
+        binding: &str,
+        redirect_to: &str,
+    ) -> Result<String, Error> {
         #[derive(Serialize)]
         struct Ask<'a> {
             subject: &'a str,
+            binding: &'a str,
             redirect_to: &'a str,
         }
         #[derive(Deserialize)]
@@ -92,7 +119,7 @@ impl Gatepass {
             login_url: String,
         }
 
-        let ask = Ask { subject, redirect_to };
+        let ask = Ask { subject, binding, redirect_to };
         let answer = self.call(self.http.post(self.handoffs.clone()).json(&ask)).await?;
         let Answer { login_url } = answer.json().await?;
         Ok(login_url)

@@ -30,7 +30,7 @@ pub(crate) struct Panel {
 type State = web::Data<Arc<Panel>>;
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
-    config.service(overview).service(healthz).service(
+    config.service(overview).service(start).service(healthz).service(
         web::scope("/subscriptions/{plan}")
             .guard(guard::Post())
             .service(log_in)
@@ -71,20 +71,46 @@ async fn overview(panel: State, said: Option<web::Query<Said>>) -> HttpResponse 
     page(HttpResponse::Ok(), &Overview { subscriptions: panel.account.subscriptions(), notice, about })
 }
 
-/// The button. Gatepass is asked at the click, and its answer is where the browser goes next.
+/// The button leads to the site, which binds the sign-in to this browser and sends it back to [`start`].
 #[post("/log-in")]
 async fn log_in(request: HttpRequest, panel: State, plan: web::Path<String>) -> HttpResponse {
     with_subscription(&request, &panel, &plan, async |subscription| {
-        match panel.gatepass.log_in(subscription.subject, ARRIVAL).await {
-            Ok(login_url) => see_other(&login_url),
-            Err(error) => {
-                // The error holds a code and no secret.
-                eprintln!("log in of {}: {error}", subscription.subject);
-                back(notice_for(&error), subscription)
-            }
+        match panel.gatepass.start_url(subscription.subject).await {
+            Ok(Some(start_url)) => see_other(&start_url),
+            Ok(None) => back(Notice::NotYet, subscription),
+            Err(error) => refused(&error, subscription),
         }
     })
     .await
+}
+
+#[derive(Deserialize)]
+struct Start {
+    /// Hash of the cookie that the site has given this browser.
+    binding: String,
+    /// Who wants to log in: what the button said, or who was refused for want of a cookie. Anybody can write it into
+    /// a link, so it only chooses among the readers of whoever is signed in to this panel.
+    login_hint: Option<String>,
+}
+
+/// The panel's start page: the site sends the browser here, from the button of either of them. A real panel asks
+/// for its own login first.
+#[get("/gatepass/start")]
+async fn start(panel: State, asked: web::Query<Start>) -> HttpResponse {
+    let web::Query(Start { binding, login_hint }) = asked;
+    let Some(subscription) = panel.account.reader(login_hint.as_deref()) else {
+        return see_other("/");
+    };
+    match panel.gatepass.log_in(subscription.subject, &binding, ARRIVAL).await {
+        Ok(login_url) => see_other(&login_url),
+        Err(error) => refused(&error, subscription),
+    }
+}
+
+/// The error holds a code and no secret.
+fn refused(error: &Error, subscription: &Subscription) -> HttpResponse {
+    eprintln!("log in of {}: {error}", subscription.subject);
+    back(notice_for(error), subscription)
 }
 
 #[post("/renew")]
@@ -238,6 +264,15 @@ mod tests {
             test::TestRequest::post().uri("/subscriptions/paper/cancel").insert_header((header::ORIGIN, OWN));
         assert_eq!(test::call_service(&app, request.to_request()).await.status(), StatusCode::SEE_OTHER);
         assert_eq!(panel.account.by_plan("paper").unwrap().status(), Status::Active);
+    }
+
+    #[actix_web::test]
+    async fn a_hint_chooses_only_among_the_readers_of_this_account() {
+        let account = Account::demo();
+        let reader = |hint| account.reader(hint).map(|subscription| subscription.subject);
+        assert_eq!(reader(Some("cust-1002")), Some("cust-1002"));
+        assert_eq!(reader(None), Some("cust-1001"), "the only one with an active subscription");
+        assert_eq!(reader(Some("cust-9999")), Some("cust-1001"));
     }
 
     #[actix_web::test]

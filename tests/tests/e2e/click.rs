@@ -3,22 +3,6 @@
 use fantoccini::Locator;
 use gatepass_tests::{Result, Stack};
 
-const BUTTON: &str = "Log in to site";
-
-pub async fn the_click_logs_in_as_the_right_user_on_redirect_to(stack: &Stack) -> Result {
-    let browser = stack.browser().await?;
-    // Opened under another host name: for the browser panel and site are as far apart as in real life.
-    browser.goto(&stack.demo.url_of_another_site()).await?;
-    assert_eq!(browser.controls("body", BUTTON).await?.len(), 2, "one for each subscription");
-
-    browser.click_in("[data-plan=paper]", BUTTON).await?;
-    browser.wait_for_path("/wp-admin/profile.php").await?;
-
-    let email = browser.find(Locator::Css("#your-profile #email")).await?.prop("value").await?;
-    assert_eq!(email.as_deref(), Some("mia.lindqvist@example.com"));
-    Ok(())
-}
-
 pub async fn exactly_one_session_row_more(stack: &Stack) -> Result {
     let browser = stack.browser().await?;
     let (member, handoff) = stack.handoff("one-row").await?;

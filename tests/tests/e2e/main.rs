@@ -14,12 +14,15 @@ mod hostile;
 mod identity;
 mod limits;
 mod outbound;
+mod pages;
 mod panel_api;
 mod plugin;
 mod preview;
 mod proxies;
 mod refusals;
 mod serve;
+mod someone_else;
+mod start;
 
 gatepass_tests::run! {
     shared: [
@@ -33,9 +36,11 @@ gatepass_tests::run! {
         bridge::an_odd_request_of_a_site_is_answered_plainly,
         bound::with_a_start_at_the_panel_every_handoff_must_be_bound,
         bound::an_operator_sets_and_takes_away_the_start_at_the_command_line,
-        click::the_click_logs_in_as_the_right_user_on_redirect_to,
         click::exactly_one_session_row_more,
         click::logging_out_ends_it,
+        someone_else::declining_spends_nothing_and_leaves_everything_as_it_was,
+        someone_else::a_token_that_is_no_good_is_refused_before_anybody_is_asked,
+        someone_else::a_yes_counts_only_for_whom_it_was_said,
         refusals::the_same_token_again_is_refused,
         refusals::an_expired_token_is_refused,
         refusals::a_revoked_token_is_refused,
@@ -88,6 +93,19 @@ gatepass_tests::run! {
         plugin::a_pairing_that_cannot_work_is_refused_in_words_before_anything_is_sent,
     ],
     alone: [
+        start::one_click_in_the_panel_logs_in_as_the_right_user,
+        start::an_attackers_valid_link_does_not_log_a_victim_in,
+        start::a_stolen_token_is_worth_nothing_in_another_browser,
+        start::an_arrival_without_a_cookie_goes_through_the_start_once,
+        start::the_button_on_wp_login_php_keeps_where_the_customer_wanted_to_go,
+        start::the_button_is_only_where_it_works,
+        start::a_start_leads_to_the_panel_and_nowhere_else,
+        start::logging_out_forgets_the_binding,
+        start::a_site_learns_of_the_panels_start_by_itself,
+        pages::the_pages_of_a_login_can_be_used_by_everybody,
+        pages::the_question_can_be_answered_by_keyboard,
+        pages::the_owners_and_the_panels_pages_can_be_used_by_everybody,
+        someone_else::continuing_ends_the_other_session_in_this_browser_only,
         serve::it_starts_with_no_configuration_and_keeps_its_folder_to_itself,
         serve::a_taken_port_an_unusable_folder_and_a_missing_redis_are_told_plainly,
         serve::a_wrong_call_says_what_would_be_right_and_repeats_no_secret,

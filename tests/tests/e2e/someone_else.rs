@@ -1,0 +1,91 @@
+//! Somebody else is signed in to the browser: they are asked before anything happens.
+
+use gatepass_tests::wordpress::{self, ADMIN, PASSWORD};
+use gatepass_tests::{Browser, Handoff, Result, Stack};
+use reqwest::StatusCode;
+use serde_json::json;
+
+const QUESTION: &str = "Continue as Mia Example?";
+
+/// A browser in which the administrator is signed in, and a handoff for Mia that has been taken there.
+async fn asked(stack: &Stack, subject: &str) -> Result<(Browser, Handoff)> {
+    let browser = stack.browser().await?;
+    browser.log_in_with_password(stack.wordpress.url(), ADMIN, PASSWORD).await?;
+    browser.wait_for_path("/wp-admin/").await?;
+    let mut member = gatepass_tests::api::member(subject);
+    member["display_name"] = json!("Mia Example");
+    stack.api.put(subject, &member).await?.ok()?;
+    let handoff = stack.api.issue_to(subject, "/wp-admin/profile.php").await?;
+    browser.goto(&handoff.login_url).await?;
+    browser.wait_for_text(QUESTION).await?;
+    Ok((browser, handoff))
+}
+
+pub async fn declining_spends_nothing_and_leaves_everything_as_it_was(stack: &Stack) -> Result {
+    let (browser, handoff) = asked(stack, "declined").await?;
+    let text = browser.text().await?;
+    assert!(text.contains(ADMIN) && text.contains("is signed out here"), "both names are told: {text}");
+    assert_eq!(stack.wordpress.user_id("declined@example.com")?, None, "asking makes no account");
+    let trail = stack.api.trail(&handoff.id).await?;
+
+    browser.click(&format!("Stay signed in as {ADMIN}")).await?;
+    browser.wait_for_path("/wp-admin/").await?;
+    assert_eq!(browser.signed_in_as().await?.as_deref(), Some(ADMIN));
+    assert_eq!(stack.api.handoff(&handoff.id).await?["state"], "issued");
+    assert_eq!(stack.api.trail(&handoff.id).await?, trail);
+    assert_eq!(stack.wordpress.user_id("declined@example.com")?, None);
+    Ok(())
+}
+
+pub async fn continuing_ends_the_other_session_in_this_browser_only() -> Result {
+    let stack = Stack::start().await?;
+    let elsewhere = stack.wordpress.visitor();
+    elsewhere.log_in_with_password(ADMIN, PASSWORD).await?;
+    let (browser, handoff) = asked(&stack, "continued").await?;
+    let sessions = stack.wordpress.session_rows(ADMIN)?;
+
+    browser.click("Continue as Mia Example").await?;
+    browser.wait_for_path("/wp-admin/profile.php").await?;
+    assert!(browser.text().await?.contains("Mia Example"));
+    assert_eq!(stack.wordpress.session_rows(ADMIN)?, sessions - 1);
+    assert!(elsewhere.is_signed_in().await?);
+    assert_eq!(stack.api.wait_for_state(&handoff.id, "logged_in").await?["state"], "logged_in");
+
+    // The same customer again is asked nothing.
+    let again = stack.api.issue_to("continued", "/wp-admin/profile.php").await?;
+    browser.goto(&again.login_url).await?;
+    browser.wait_for_path("/wp-admin/profile.php").await?;
+    Ok(())
+}
+
+pub async fn a_token_that_is_no_good_is_refused_before_anybody_is_asked(stack: &Stack) -> Result {
+    let visitor = stack.wordpress.visitor();
+    visitor.log_in_with_password(ADMIN, PASSWORD).await?;
+    let (member, handoff) = stack.handoff("asked-too-late").await?;
+    stack.api.put_status(&member.subject, "canceled").await?;
+    let answer = visitor.redeem(&handoff, &wordpress::new_attempt()?).await?;
+    assert_eq!(&answer.headers()["x-gatepass-page"], "membership");
+    assert!(visitor.is_signed_in().await?, "and whoever was there still is");
+    Ok(())
+}
+
+pub async fn a_yes_counts_only_for_whom_it_was_said(stack: &Stack) -> Result {
+    let visitor = stack.wordpress.visitor();
+    visitor.log_in_with_password(ADMIN, PASSWORD).await?;
+    let (_, handoff) = stack.handoff("said-for-another").await?;
+    let attempt = wordpress::new_attempt()?;
+    let admin = stack.wordpress.user_id(ADMIN)?.ok_or("no administrator")?.to_string();
+    for leaving in ["", "0", "on", &format!("{admin}0"), &format!("0{admin}"), &format!(" {admin}")] {
+        let form = [("token", handoff.token()), ("attempt", &attempt), ("leaving", leaving)];
+        let answer = visitor.post(handoff.endpoint(), &form, stack.wordpress.url()).await?;
+        assert_eq!(&answer.headers()["x-gatepass-page"], "confirm", "{leaving:?}");
+    }
+    // Another site cannot say yes in the customer's place.
+    let form = [("token", handoff.token()), ("attempt", &attempt), ("leaving", &admin)];
+    let answer = visitor.post(handoff.endpoint(), &form, "https://evil.test").await?;
+    assert_eq!(&answer.headers()["x-gatepass-page"], "landing");
+    assert_eq!(stack.api.handoff(&handoff.id).await?["state"], "issued");
+    let answer = visitor.post(handoff.endpoint(), &form, stack.wordpress.url()).await?;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    Ok(())
+}
