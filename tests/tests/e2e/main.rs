@@ -102,6 +102,7 @@ gatepass_tests::run! {
         start::a_start_leads_to_the_panel_and_nowhere_else,
         start::logging_out_forgets_the_binding,
         start::a_site_learns_of_the_panels_start_by_itself,
+        start::a_probe_is_answered_with_a_cookie_and_who_it_is,
         pages::the_pages_of_a_login_can_be_used_by_everybody,
         pages::the_question_can_be_answered_by_keyboard,
         pages::the_owners_and_the_panels_pages_can_be_used_by_everybody,

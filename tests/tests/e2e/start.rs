@@ -245,3 +245,24 @@ pub async fn a_site_learns_of_the_panels_start_by_itself() -> Result {
     assert!(to.starts_with(&format!("{start}&site=")), "{to}");
     Ok(())
 }
+
+pub async fn a_probe_is_answered_with_a_cookie_and_who_it_is() -> Result {
+    let stack = Stack::start().await?;
+    let ask = async || -> Result<(Vec<String>, String)> {
+        let answer =
+            stack.wordpress.visitor().get("/wp-admin/admin-post.php?action=gatepass&probe=1").await?;
+        assert_eq!(
+            (answer.status(), &answer.headers()["x-gatepass-page"] == "probe"),
+            (StatusCode::OK, true)
+        );
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        let cookies = answer.cookies().map(|cookie| cookie.name().to_owned()).collect();
+        Ok((cookies, answer.text().await?))
+    };
+    let (cookies, said) = ask().await?;
+    assert_eq!(cookies, ["gatepass_probe"]);
+    assert!(said.starts_with(&format!("gatepass {} ", stack.api.site())), "{said}");
+    stack.wordpress.eval("( new Gatepass_Store() )->forget_connection();")?;
+    assert!(ask().await?.1.starts_with("gatepass not_paired "));
+    Ok(())
+}

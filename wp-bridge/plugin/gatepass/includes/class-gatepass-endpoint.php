@@ -103,7 +103,10 @@ final class Gatepass_Endpoint {
 
 		$is_read    = in_array( $this->request->method(), array( 'GET', 'HEAD' ), true );
 		$connection = $this->store->connection();
-		$reference  = new Gatepass_Reference( random_bytes( 8 ) );
+		if ( $is_read && '1' === $this->request->query( Gatepass_Names::QUERY_PROBE ) ) {
+			$this->answer_probe( $connection );
+		}
+		$reference = new Gatepass_Reference( random_bytes( 8 ) );
 		if ( null === $connection ) {
 			$this->responder->refuse( new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'not_paired' ), new Gatepass_Policy( null ), $reference );
 		}
@@ -126,6 +129,29 @@ final class Gatepass_Endpoint {
 			header( 'Allow: GET, HEAD, POST' );
 			$this->responder->say( 405, 'text/plain', 'method', '' );
 		}
+	}
+
+	/**
+	 * Says who we are, with a cookie: whoever looks after the site sees from outside whether this address
+	 * is reached, by whom it is answered, and whether cookies survive the way. It tells nothing that the
+	 * page of a handoff does not.
+	 *
+	 * @param Gatepass_Connection|null $connection The connection.
+	 */
+	private function answer_probe( ?Gatepass_Connection $connection ): void {
+		setcookie(
+			Gatepass_Names::COOKIE_PROBE,
+			'1',
+			array(
+				'expires'  => time() + 60,
+				'path'     => '/',
+				'secure'   => 0 === strpos( self::url(), 'https://' ),
+				'httponly' => true,
+				'samesite' => 'Lax',
+			)
+		);
+		$site = null === $connection ? 'not_paired' : $connection->site_id();
+		$this->responder->say( 200, 'text/plain', 'probe', 'gatepass ' . $site . ' ' . GATEPASS_VERSION . "\n" );
 	}
 
 	/**

@@ -123,6 +123,15 @@ final class Gatepass_Site_Health {
 				sprintf( __( 'A form posted to %s reaches the plugin, but without the header “Origin”, or with another one. A proxy in front of this site may take it out, or WordPress may think that it has another address (http instead of https, say). Until that is mended nobody can sign in by button.', 'gatepass' ), $url )
 			);
 		}
+		if ( '' !== $page && ! $this->keeps_cookies() ) {
+			return $this->result(
+				Gatepass_Names::HEALTH_ENDPOINT,
+				'critical',
+				__( 'Cookies of the Gatepass login endpoint are lost', 'gatepass' ),
+				/* translators: %s: URL. */
+				sprintf( __( 'The plugin sets a cookie at %s, but it does not arrive. A cache or proxy in front of this site takes it out. Exempt this address from it: until then nobody can sign in by button.', 'gatepass' ), $url )
+			);
+		}
 		if ( '' !== $page ) {
 			return $this->result(
 				Gatepass_Names::HEALTH_ENDPOINT,
@@ -142,6 +151,23 @@ final class Gatepass_Site_Health {
 			/* translators: 1: URL, 2: what was seen. */
 			sprintf( __( 'A form posted to %1$s did not reach the plugin. A password in front of wp-admin, a cache or a firewall may be in the way. %2$s', 'gatepass' ), $url, $seen )
 		);
+	}
+
+	/**
+	 * Whether a cookie that the endpoint sets arrives.
+	 *
+	 * @return bool
+	 */
+	private function keeps_cookies(): bool {
+		$response = wp_remote_get(
+			add_query_arg( Gatepass_Names::QUERY_PROBE, '1', Gatepass_Endpoint::url() ),
+			array(
+				'timeout'     => 10,
+				'redirection' => 0,
+				'sslverify'   => apply_filters( 'https_local_ssl_verify', false ), // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- WordPress's own.
+			)
+		);
+		return ! is_wp_error( $response ) && '' !== wp_remote_retrieve_cookie_value( $response, Gatepass_Names::COOKIE_PROBE );
 	}
 
 	/**
