@@ -16,21 +16,59 @@ fn main() -> Result {
 }
 
 async fn run(folder: &std::path::Path) -> Result {
-    let mut stack = Stack::start().await?;
-    let browser = stack.browser().await?;
     let save = async |browser: &Browser, name: &str| {
         for (size, width, height) in [("desktop", 1200, 900), ("phone", 390, 844)] {
             browser.set_window_size(width, height).await?;
-            browser.save_screenshot(&folder.join(format!("{name}-{size}.png"))).await?;
+            for (colours, dark) in [("light", false), ("dark", true)] {
+                browser.prefer_dark(dark).await?;
+                browser.save_screenshot(&folder.join(format!("{name}-{size}-{colours}.png"))).await?;
+            }
+            browser.prefer_dark(false).await?;
         }
         browser.set_window_size(1200, 900).await?;
         println!("{name}");
         Result::Ok(())
     };
+    of_the_bound_start(&save).await?;
+    of_logins(&save).await
+}
 
+async fn of_the_bound_start(save: &impl AsyncFn(&Browser, &str) -> Result) -> Result {
+    let stack = Stack::bound().await?;
+    let site = stack.wordpress.url();
+    let browser = stack.browser().await?;
     browser.goto(&stack.demo.url()).await?;
     save(&browser, "panel").await?;
+    browser.click_in("[data-plan=kitchen]", "Log in to site").await?;
+    browser.wait_for_text("Your subscription has ended").await?;
+    save(&browser, "panel-ended").await?;
 
+    browser.goto(&format!("{site}/wp-login.php")).await?;
+    save(&browser, "wp-login").await?;
+
+    let attacker = stack.wordpress.visitor();
+    let (_, binding) = attacker.start("").await?;
+    stack.member("attacker").await?;
+    let link = stack.api.issue_bound("attacker", &binding).await?;
+    browser.goto(&link.login_url).await?;
+    browser.wait_for_text("belongs to another browser").await?;
+    save(&browser, "another-browser").await?;
+
+    let owner = stack.browser().await?;
+    owner.log_in_with_password(site, ADMIN, PASSWORD).await?;
+    owner.wait_for_path("/wp-admin/").await?;
+    owner.goto(&stack.demo.url()).await?;
+    owner.click_in("[data-plan=paper]", "Log in to site").await?;
+    owner.wait_for_text("Continue as Mia Lindqvist?").await?;
+    save(&owner, "someone-else").await?;
+    owner.click(&format!("Stay signed in as {ADMIN}")).await?;
+    owner.goto(&format!("{site}/wp-admin/options-general.php?page=gatepass")).await?;
+    save(&owner, "settings").await
+}
+
+async fn of_logins(save: &impl AsyncFn(&Browser, &str) -> Result) -> Result {
+    let mut stack = Stack::start().await?;
+    let browser = stack.browser().await?;
     let (_, handoff) = stack.handoff("pictured").await?;
     browser.goto(handoff.endpoint()).await?;
     browser.wait_for_text("press the button again").await?;
@@ -49,16 +87,18 @@ async fn run(folder: &std::path::Path) -> Result {
     browser.wait_for_text("membership is not active").await?;
     save(&browser, "membership").await?;
 
-    let owner = stack.browser().await?;
-    owner.log_in_with_password(stack.wordpress.url(), ADMIN, PASSWORD).await?;
-    owner.wait_for_path("/wp-admin/").await?;
-    let settings = format!("{}/wp-admin/options-general.php?page=gatepass", stack.wordpress.url());
-    owner.goto(&settings).await?;
-    save(&owner, "settings").await?;
-
     let (_, handoff) = stack.handoff("unlucky").await?;
     stack.gatepass.service().kill()?;
     browser.goto(&handoff.login_url).await?;
     browser.wait_for_text("does not work right now").await?;
-    save(&browser, "temporary").await
+    save(&browser, "temporary").await?;
+
+    // The landing page itself lives for a moment only: without its script it stays.
+    let landing =
+        stack.wordpress.visitor().get("/wp-admin/admin-post.php?action=gatepass").await?.text().await?;
+    let (before, rest) = landing.split_once("<script>").ok_or("no script")?;
+    let still = format!("{before}{}", rest.split_once("</script>").map_or("", |(_, after)| after));
+    let page = url::form_urlencoded::byte_serialize(still.as_bytes()).collect::<String>().replace('+', "%20");
+    browser.goto(&format!("data:text/html;charset=utf-8,{page}")).await?;
+    save(&browser, "landing").await
 }
