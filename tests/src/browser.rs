@@ -201,8 +201,16 @@ impl Browser {
     pub async fn prefer_dark(&self, dark: bool) -> Result {
         let scheme = if dark { "dark" } else { "light" };
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        let call = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": features } });
-        self.client.issue_cmd(DevTools(call)).await?;
+        self.dev_tools("Emulation.setEmulatedMedia", json!({ "features": features })).await
+    }
+
+    /// Forgets every cookie. WebDriver's own command forgets only those that go with the page at hand.
+    pub async fn forget_cookies(&self) -> Result {
+        self.dev_tools("Network.clearBrowserCookies", json!({})).await
+    }
+
+    async fn dev_tools(&self, command: &str, parameters: Value) -> Result {
+        self.client.issue_cmd(DevTools(json!({ "cmd": command, "params": parameters }))).await?;
         Ok(())
     }
 
