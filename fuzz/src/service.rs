@@ -222,7 +222,7 @@ async fn furnish(store: &dyn Store, keyring: &Keyring, rng: &dyn Rng) -> Vec<(&'
         created_at: now,
         revoked_at: None,
     };
-    store.add_client(&key.hash(), &client).await.expect("a client");
+    store.add_client(&key.hash(), &client, &context).await.expect("a client");
 
     let mut sites = Vec::new();
     for origin in [ORIGIN, "http://127.0.0.1:3"] {

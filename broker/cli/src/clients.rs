@@ -2,17 +2,18 @@
 
 use gatepass_core::client::{ApiKey, Client, Scope};
 use gatepass_core::clock::System;
+use gatepass_core::trail::Retention;
 use gatepass_core::{ClientId, Clock, Store};
 use serde_json::json;
 
 use crate::args::ClientCommand;
 use crate::config::Config;
 use crate::error::Failure;
-use crate::{open, output};
+use crate::{open, operator, output};
 
 pub(crate) async fn run(config: &Config, command: ClientCommand) -> Result<(), Failure> {
-    let store = open::store(config).await?;
-    let now = System.now();
+    let store = open::store(config, Retention::NONE).await?;
+    let (now, context) = (System.now(), operator::context()?);
     match command {
         ClientCommand::Add { name, tenant, scopes } => {
             if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
@@ -22,7 +23,7 @@ pub(crate) async fn run(config: &Config, command: ClientCommand) -> Result<(), F
             let id = ClientId::generate(now, &System)?;
             let client = Client { id, tenant, name, scopes, created_at: now, revoked_at: None };
             let key = ApiKey::generate(&System)?;
-            store.add_client(&key.hash(), &client).await?;
+            store.add_client(&key.hash(), &client, &context).await?;
             eprintln!("{} ({}) may use this key from now on. It is not shown again.", client.name, client.id);
             output::answer(config, &json!({ "client": client, "api_key": key.expose() }), || {
                 key.expose().to_owned()
@@ -30,7 +31,7 @@ pub(crate) async fn run(config: &Config, command: ClientCommand) -> Result<(), F
         }
         ClientCommand::List => list(config, &*store).await,
         ClientCommand::Revoke { id } => {
-            let revoked = store.revoke_client(id, now).await?;
+            let revoked = store.revoke_client(id, now, &context).await?;
             let client = revoked.ok_or_else(|| Failure::Failed(format!("there is no client {id}")))?;
             eprintln!("The key of {} is refused everywhere within a second.", client.name);
             if config.json { output::answer(config, &client, String::new) } else { Ok(()) }

@@ -10,6 +10,7 @@ mod error;
 mod instance;
 mod logging;
 mod open;
+mod operator;
 mod output;
 mod serve;
 mod sites;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gatepass_core::Store;
 use gatepass_core::clock::{System, random_bytes};
 use gatepass_core::store::{redis::Redis, sqlite::Sqlite};
+use gatepass_core::trail::Retention;
 use gatepass_keys::Keyring;
 
 use crate::config::{Config, StoreChoice};
@@ -22,15 +23,16 @@ fn data_dir(config: &Config) -> Result<(), Failure> {
     })
 }
 
-/// The store.
-pub(crate) async fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+/// The store. What `retention` says is removed at once, so it is for the server: its command line may know less.
+pub(crate) async fn store(config: &Config, retention: Retention) -> Result<Arc<dyn Store>, Failure> {
     Ok(match &config.store {
         StoreChoice::Sqlite => {
             data_dir(config)?;
             Arc::new(Sqlite::open(&config.data_dir.join("gatepass.db"), &System)?.limited(config.limits))
         }
         StoreChoice::Redis(url, options) => {
-            Arc::new(Redis::connect(url, options).await?.limited(config.limits))
+            let redis = Redis::connect(url, options).await?;
+            Arc::new(redis.limited(config.limits).keeping(retention))
         }
     })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::{rt, web};
 use gatepass_broker::BrokerState;
 use gatepass_core::site::is_loopback;
+use gatepass_core::trail::Retention;
 use gatepass_core::{Store, StoreError};
 use gatepass_http::cache::SiteMemory;
 use gatepass_http::connections::Connections;
@@ -27,7 +28,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let instance = Instance::configured(config)?;
     logging::start(config)?;
     let keyring = open::keyring(config)?;
-    let store = open::store(config).await?;
+    let store = open::store(config, Retention::default()).await?;
     let check = Arc::clone(&store);
     instance.save(&config.data_dir)?;
 

@@ -3,24 +3,25 @@
 use std::sync::Arc;
 
 use gatepass_core::clock::System;
-use gatepass_core::event::{Actor, Context};
+use gatepass_core::event::Context;
 use gatepass_core::pairing::make_code;
 use gatepass_core::site::{Policy, Site};
 use gatepass_core::store::{ChangePolicy, PolicyChange, SiteCreation};
+use gatepass_core::trail::Retention;
 use gatepass_core::validate::{self, FieldError, FieldErrors};
-use gatepass_core::{Clock, RequestId, SiteId, Store};
+use gatepass_core::{Clock, SiteId, Store};
 use serde_json::{Value, json};
 
 use crate::args::{OrNone, PolicyArgs, SiteCommand};
 use crate::config::Config;
 use crate::error::Failure;
 use crate::instance::Instance;
-use crate::{open, output};
+use crate::{open, operator, output};
 
 pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Failure> {
-    let store = open::store(config).await?;
+    let store = open::store(config, Retention::NONE).await?;
     let now = System.now();
-    let context = Context::new(RequestId::generate(&System)?, Actor::Operator);
+    let context = operator::context()?;
     match command {
         SiteCommand::Add { url, tenant, policy } => {
             let policy = apply(Policy::default(), policy);
@@ -99,7 +100,7 @@ pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Fai
                     site.origin
                 )));
             }
-            store.remove_site(id).await?;
+            store.remove_site(id, now, &context).await?;
             eprintln!("Removed {}. Its plugin can no longer log anyone in.", site.origin);
             Ok(())
         }

@@ -122,6 +122,14 @@ pub struct Client {
     pub revoked_at: Option<Timestamp>,
 }
 
+impl Client {
+    /// Which it is and what it may do, for the trail.
+    pub(crate) fn described(&self) -> String {
+        let scopes: Vec<_> = self.scopes.iter().map(|scope| scope.as_str()).collect();
+        format!("{} ({}), for {}", self.name, self.id, scopes.join(", "))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

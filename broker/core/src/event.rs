@@ -6,64 +6,54 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::id::{ClientId, HandoffId, RequestId, Subject};
+use crate::id::{ClientId, HandoffId, InvalidId, RequestId, Subject};
 
-/// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "each name says it")]
-pub enum EventKind {
-    #[serde(rename = "site.registered")]
-    SiteRegistered,
-    #[serde(rename = "site.updated")]
-    SiteUpdated,
-    #[serde(rename = "site.pairing_code_made")]
-    SitePairingCodeMade,
-    #[serde(rename = "site.paired")]
-    SitePaired,
-    #[serde(rename = "site.pairing_refused")]
-    SitePairingRefused,
-    #[serde(rename = "member.changed")]
-    MemberChanged,
-    #[serde(rename = "member.refused")]
-    MemberRefused,
-    #[serde(rename = "handoff.issued")]
-    HandoffIssued,
-    #[serde(rename = "handoff.issue_refused")]
-    HandoffIssueRefused,
-    #[serde(rename = "handoff.redeemed")]
-    HandoffRedeemed,
-    #[serde(rename = "handoff.repeated")]
-    HandoffRepeated,
-    #[serde(rename = "handoff.refused")]
-    HandoffRefused,
-    #[serde(rename = "handoff.revoked")]
-    HandoffRevoked,
-    #[serde(rename = "handoff.logged_in")]
-    HandoffLoggedIn,
-    #[serde(rename = "handoff.login_failed")]
-    HandoffLoginFailed,
+macro_rules! kinds {
+    ($($name:ident $text:literal,)+) => {
+        /// What happened.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "each name says it")]
+        pub enum EventKind { $($name,)+ }
+
+        impl EventKind {
+            /// All there are.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// As written in the trail.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+        }
+    };
 }
 
-impl EventKind {
-    /// As written in the trail.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SiteRegistered => "site.registered",
-            Self::SiteUpdated => "site.updated",
-            Self::SitePairingCodeMade => "site.pairing_code_made",
-            Self::SitePaired => "site.paired",
-            Self::SitePairingRefused => "site.pairing_refused",
-            Self::MemberChanged => "member.changed",
-            Self::MemberRefused => "member.refused",
-            Self::HandoffIssued => "handoff.issued",
-            Self::HandoffIssueRefused => "handoff.issue_refused",
-            Self::HandoffRedeemed => "handoff.redeemed",
-            Self::HandoffRepeated => "handoff.repeated",
-            Self::HandoffRefused => "handoff.refused",
-            Self::HandoffRevoked => "handoff.revoked",
-            Self::HandoffLoggedIn => "handoff.logged_in",
-            Self::HandoffLoginFailed => "handoff.login_failed",
-        }
+kinds! {
+    SiteRegistered "site.registered",
+    SiteUpdated "site.updated",
+    SiteRemoved "site.removed",
+    SitePairingCodeMade "site.pairing_code_made",
+    SitePaired "site.paired",
+    SitePairingRefused "site.pairing_refused",
+    ClientAdded "client.added",
+    ClientRevoked "client.revoked",
+    KeyRevoked "key.revoked",
+    MemberChanged "member.changed",
+    MemberRefused "member.refused",
+    HandoffIssued "handoff.issued",
+    HandoffIssueRefused "handoff.issue_refused",
+    HandoffRedeemed "handoff.redeemed",
+    HandoffRepeated "handoff.repeated",
+    HandoffRefused "handoff.refused",
+    HandoffRevoked "handoff.revoked",
+    HandoffLoggedIn "handoff.logged_in",
+    HandoffLoginFailed "handoff.login_failed",
+}
+
+impl std::str::FromStr for EventKind {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let known = Self::ALL.iter().find(|kind| kind.as_str() == text);
+        known.copied().ok_or(InvalidId { expected: "a kind of event, such as handoff.refused" })
     }
 }
 
@@ -102,6 +92,9 @@ pub struct Context {
     /// The customer's browser, as the site reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
+    /// Who was at the command line, as the operating system says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
     /// Whatever else is worth telling, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -110,14 +103,20 @@ pub struct Context {
 impl Context {
     /// A context with only what is always there.
     pub const fn new(request_id: RequestId, actor: Actor) -> Self {
-        Self { request_id, actor, client_ip: None, user_agent: None, note: None }
+        Self { request_id, actor, client_ip: None, user_agent: None, operator: None, note: None }
+    }
+
+    /// The same, with a note.
+    #[must_use]
+    pub fn noting(&self, note: impl Into<String>) -> Self {
+        Self { note: Some(note.into()), ..self.clone() }
     }
 }
 
-/// One line of the trail of a site.
+/// One line of a trail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Event {
-    /// Its place in the site's trail, from 1.
+    /// Its place in the trail, from 1.
     pub seq: u64,
     /// When.
     pub at: Timestamp,
@@ -142,9 +141,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kind_is_written_the_same_everywhere() {
-        for kind in [EventKind::SitePaired, EventKind::HandoffRefused, EventKind::HandoffLoginFailed] {
-            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+    fn every_kind_is_written_as_it_is_read() {
+        for kind in EventKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(*kind));
         }
     }
 }

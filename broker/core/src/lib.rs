@@ -16,6 +16,7 @@ pub mod pairing;
 pub mod redeem;
 pub mod site;
 pub mod store;
+pub mod trail;
 pub mod validate;
 
 pub use clock::{Clock, Rng, Timestamp};

@@ -23,6 +23,20 @@ pub enum Status {
     Expired,
 }
 
+impl Status {
+    /// As written in requests.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Trialing => "trialing",
+            Self::PastDue => "past_due",
+            Self::Paused => "paused",
+            Self::Canceled => "canceled",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 /// The membership of one member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,6 +70,16 @@ impl Membership {
     /// Whether the member may come in at `now`.
     pub fn allows(&self, now: Timestamp) -> bool {
         self.allowed_until().is_some_and(|until| now < until)
+    }
+}
+
+impl Membership {
+    /// Where it stands, for the trail.
+    pub(crate) fn described(&self) -> String {
+        let until =
+            |what, time: Option<Timestamp>| time.map_or(String::new(), |time| format!(", {what} {time}"));
+        let (valid, grace) = (until("valid until", self.valid_until), until("grace until", self.grace_until));
+        format!("membership {}{valid}{grace}", self.status.as_str())
     }
 }
 

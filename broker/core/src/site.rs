@@ -203,6 +203,11 @@ impl Site {
         url.query_pairs_mut().append_pair("start", "1");
         Some(url)
     }
+
+    /// Which it is, for the trail.
+    pub(crate) fn described(&self) -> String {
+        format!("{} ({})", self.origin, self.id)
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use gatepass_core::event::Event;
 use gatepass_core::pairing::make_code;
 use gatepass_core::site::{Origin, Policy, Site, Versions};
 use gatepass_core::store::{ChangePolicy, PolicyChange, SiteCreation};
+use gatepass_core::trail::{Reading, Trail};
 use gatepass_core::validate::{self, FieldError};
 use gatepass_core::{SiteId, Timestamp};
 use gatepass_http::{Code, Json, Problem, Then};
@@ -225,7 +226,7 @@ pub(super) async fn remove(
         }
     };
     by.may(Scope::Sites)?;
-    state.store.remove_site(site.id).await?;
+    state.store.remove_site(site.id, state.ambient.now(), &by.context).await?;
     state.sites.forget(site.id).await;
     tracing::info!(site = %site.id, client = %by.client.id, request_id = %by.context.request_id, "site removed");
     Ok(HttpResponse::NoContent().finish())
@@ -289,7 +290,7 @@ pub(super) async fn events(
     page: web::Query<EventPage>,
 ) -> Result<web::Json<EventList>, Problem> {
     by.may(Scope::Sites)?;
-    let events = state.store.events(site.id, page.after, 200).await?;
+    let events = state.store.events(&Trail::Site(site.id), Reading::After(page.after), 200).await?;
     let next = events.last().map_or(page.after, |event| event.seq);
     Ok(web::Json(EventList { events, next }))
 }

@@ -24,6 +24,7 @@ use crate::limit::Limited;
 use crate::member::{Member, Wanted};
 use crate::pairing::{Pairing, PairingCode, Proven};
 use crate::site::{Policy, Site};
+use crate::trail::{Extent, Reading, Trail};
 use crate::validate::FieldErrors;
 
 /// Why a store gave no answer. Never a decision: a decision is a value.
@@ -66,8 +67,9 @@ pub trait Sites: Send + Sync {
         now: Timestamp,
         context: &Context,
     ) -> Result<PolicyChange>;
-    /// Removes a site with all that belongs to it. The answer is whether there was one.
-    async fn remove_site(&self, id: SiteId) -> Result<bool>;
+    /// Removes a site with all that belongs to it, its trail too; that of its tenant tells of it. The answer is whether
+    /// there was one.
+    async fn remove_site(&self, id: SiteId, now: Timestamp, context: &Context) -> Result<bool>;
     /// Keeps a pairing code, voiding the one before. The answer is whether there is such a site.
     async fn put_pairing_code(
         &self,
@@ -109,13 +111,13 @@ pub enum SiteCreation {
 #[async_trait]
 pub trait Clients: Send + Sync {
     /// Keeps a client under the hash of its key.
-    async fn add_client(&self, hash: &ApiKeyHash, client: &Client) -> Result<()>;
+    async fn add_client(&self, hash: &ApiKeyHash, client: &Client, context: &Context) -> Result<()>;
     /// The client whose key has this hash, revoked or not.
     async fn client(&self, hash: &ApiKeyHash) -> Result<Option<Client>>;
     /// All clients, in the order of their ids.
     async fn clients(&self) -> Result<Vec<Client>>;
     /// Revokes a client from `now` on; a second time changes nothing. `None` when there is no such client.
-    async fn revoke_client(&self, id: ClientId, now: Timestamp) -> Result<Option<Client>>;
+    async fn revoke_client(&self, id: ClientId, now: Timestamp, context: &Context) -> Result<Option<Client>>;
 }
 
 /// Members.
@@ -196,7 +198,7 @@ pub trait Handoffs: Send + Sync {
         context: &Context,
     ) -> Result<Revocation>;
     /// Revokes every handoff that this key signed, on this site.
-    async fn revoke_key(&self, site: SiteId, kid: &KeyId, now: Timestamp) -> Result<()>;
+    async fn revoke_key(&self, site: SiteId, kid: &KeyId, now: Timestamp, context: &Context) -> Result<()>;
     /// Keeps what WordPress did with a redeemed handoff; the first report stays.
     async fn report_outcome(
         &self,
@@ -224,10 +226,17 @@ pub enum OutcomeReport {
 /// The audit trail.
 #[async_trait]
 pub trait Events: Send + Sync {
-    /// Writes an event that goes with no change of the store's.
+    /// Writes an event of a site that goes with no change of the store's.
     async fn append_event(&self, site: SiteId, entry: &Entry<'_>, context: &Context) -> Result<()>;
-    /// A site's events in order, from the one after `after`.
-    async fn events(&self, site: SiteId, after: u64, limit: usize) -> Result<Vec<Event>>;
+    /// Events of a trail in the order of reading.
+    async fn events(&self, trail: &Trail, reading: Reading, limit: usize) -> Result<Vec<Event>>;
+    /// How far a trail reaches.
+    async fn extent(&self, trail: &Trail) -> Result<Extent>;
+    /// All trails that anything was ever written to, in no order.
+    async fn trails(&self) -> Result<Vec<Trail>>;
+    /// Removes the old end of a trail, up to and including the event `last`, and says how many that were. At once: so
+    /// let it be few.
+    async fn remove_events(&self, trail: &Trail, last: u64) -> Result<u64>;
 }
 
 /// An event to be written.

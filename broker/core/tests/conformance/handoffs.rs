@@ -98,7 +98,7 @@ pub async fn what_voids_a_handoff_shows_in_its_state(stage: &Stage) {
     assert_eq!(state(stage, &ticket, 0).await, State::Revoked);
     let ticket = stage.issue(Ticket::for_subject(site, "cust-1", after(1))).await;
     assert_eq!(state(stage, &ticket, 1).await, State::Issued);
-    stage.store.revoke_key(site, &ticket.handoff.kid, after(2)).await.unwrap();
+    stage.store.revoke_key(site, &ticket.handoff.kid, after(2), &context()).await.unwrap();
     assert_eq!(state(stage, &ticket, 2).await, State::Revoked);
 }
 

@@ -256,7 +256,7 @@ pub async fn all_processes_count_together(stage: &Stage) {
 pub async fn nothing_is_counted_for_a_site_that_is_not_there(stage: &Stage) {
     let site = stage.site_with_member().await;
     let store = stage.limited(Limits { member: FIVE, address: FIVE, ..Limits::NONE }).await;
-    assert!(stage.store.remove_site(site).await.unwrap());
+    assert!(stage.store.remove_site(site, T0, &context()).await.unwrap());
     for _ in 0..10 {
         assert_eq!(issue(&*store, site, "cust-1", T0, &panel()).await, Issuance::SiteNotFound);
         let came = redeem(&*store, &unknown(site), T0, &from(ATTACKER)).await;

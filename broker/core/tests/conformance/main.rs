@@ -117,9 +117,15 @@ suite! {
     clients {
         a_client_is_found_by_its_keys_hash,
         revoking_a_client_keeps_the_first_time,
+        its_tenants_trail_tells_of_it,
     }
     events {
         a_trail_is_ordered_and_paged,
+        what_is_too_old_is_swept,
+        of_each_trail_the_newest_events_are_kept,
+        a_number_is_never_given_twice,
+        a_sweep_and_the_writers_do_not_disturb_each_other,
+        every_trail_is_listed_once,
     }
 }
 

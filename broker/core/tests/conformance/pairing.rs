@@ -61,7 +61,7 @@ pub async fn a_code_pairs_once(stage: &Stage) {
     let other = stage.site_of("default", "https://other.example").await;
     code(stage, site, "two", T0).await;
     assert_eq!(pair(stage, other, &proven("two", 1), 0).await, "code invalid");
-    stage.store.remove_site(other).await.unwrap();
+    stage.store.remove_site(other, T0, &context()).await.unwrap();
     assert_eq!(pair(stage, other, &proven("two", 1), 0).await, "site not found");
 }
 

@@ -1,4 +1,5 @@
 use gatepass_core::handoff::{ATTEMPT_WINDOW, Intent, Redemption, Refusal};
+use gatepass_core::trail::{Reading, Trail};
 use gatepass_core::member::Status;
 use gatepass_core::store::MemberPut;
 use gatepass_keys::token::LEEWAY;
@@ -117,8 +118,11 @@ pub async fn it_is_revoked_with_its_handoff_subject_key_or_pairing(stage: &Stage
     let ticket = stage.issue(Ticket::for_subject(site, "cust-1", after(3))).await;
     assert_eq!(stage.redeem(&ticket, after(3)).await, Came::Redeemed);
     let ticket = stage.issue(Ticket::for_subject(site, "cust-1", after(4))).await;
-    stage.store.revoke_key(site, &ticket.handoff.kid, after(4)).await.unwrap();
+    for _ in 0..2 {
+        stage.store.revoke_key(site, &ticket.handoff.kid, after(4), &context()).await.unwrap();
+    }
     assert_eq!(stage.redeem(&ticket, after(4)).await, Came::Refused(Refusal::Revoked));
+    assert_eq!(stage.trail(site).await.iter().filter(|line| *line == "key.revoked").count(), 1);
 }
 
 pub async fn a_membership_that_ended_since_issue_is_refused(stage: &Stage) {
@@ -253,7 +257,7 @@ pub async fn every_step_writes_its_event(stage: &Stage) {
         "handoff.refused: used",
     ];
     assert_eq!(stage.trail(site).await, trail);
-    let event = stage.store.events(site, 5, 1).await.unwrap().remove(0);
+    let event = stage.store.events(&Trail::Site(site), Reading::After(5), 1).await.unwrap().remove(0);
     assert_eq!(event.handoff_id, Some(ticket.handoff.id));
     assert_eq!(event.subject, Some(ticket.handoff.subject));
     assert_eq!(event.at, T0);

@@ -79,7 +79,7 @@ async fn every_write_that_takes_rights_away_waits_and_so_does_its_repetition() {
         created_at: T0,
         revoked_at: None,
     };
-    store.add_client(&ApiKey::generate(&System).unwrap().hash(), &client).await.unwrap();
+    store.add_client(&ApiKey::generate(&System).unwrap().hash(), &client, &context()).await.unwrap();
     let removed = new_site("default", "https://removed.example");
     store.create_site(&removed, T0, &context()).await.unwrap();
     let code =
@@ -99,8 +99,8 @@ async fn every_write_that_takes_rights_away_waits_and_so_does_its_repetition() {
                 check("revoke_handoff", revoked.map(drop));
             },
             async { check("revoke_subject", store.revoke_subject(site, &subject, T0, &by).await.map(drop)) },
-            async { check("revoke_key", store.revoke_key(site, &kid, T0).await) },
-            async { check("revoke_client", store.revoke_client(client.id, T0).await.map(drop)) },
+            async { check("revoke_key", store.revoke_key(site, &kid, T0, &by).await) },
+            async { check("revoke_client", store.revoke_client(client.id, T0, &by).await.map(drop)) },
             async {
                 let changed = store.change_policy(site, Arc::new(Ok), T0, &by).await;
                 check("change_policy", changed.map(drop));
@@ -110,7 +110,7 @@ async fn every_write_that_takes_rights_away_waits_and_so_does_its_repetition() {
                 check("put_pairing_code", made.map(drop));
             },
             async { check("pair", store.pair(site, &pairing, T0, &by).await.map(drop)) },
-            async { check("remove_site", store.remove_site(removed.id).await.map(drop)) },
+            async { check("remove_site", store.remove_site(removed.id, T0, &by).await.map(drop)) },
             async { check("settled", store.settled().await) },
         );
     };

@@ -4,6 +4,7 @@ use gatepass_core::event::EventKind;
 use gatepass_core::handoff::{Issuance, Refusal};
 use gatepass_core::member::Status;
 use gatepass_core::site::Policy;
+use gatepass_core::trail::{Reading, Trail};
 use gatepass_core::store::{ChangePolicy, Entry, MemberPut, PolicyChange, SiteCreation};
 use gatepass_core::validate::FieldError;
 
@@ -97,7 +98,7 @@ pub async fn of_racing_registrations_of_an_origin_one_wins(stage: &Stage) {
 pub async fn nothing_is_written_for_a_site_that_is_removed(stage: &Stage) {
     let site = stage.site_with_member().await;
     let ticket = stage.issued(site).await;
-    stage.store.remove_site(site).await.unwrap();
+    stage.store.remove_site(site, T0, &context()).await.unwrap();
     let subject = "cust-1".parse().unwrap();
     let wanted = wanted(Status::Active);
     let put = stage.store.put_member(site, &subject, &wanted, None, T0, &context()).await.unwrap();
@@ -111,7 +112,8 @@ pub async fn nothing_is_written_for_a_site_that_is_removed(stage: &Stage) {
     stage.store.append_event(site, &entry, &context()).await.unwrap();
     if let Backend::Redis(server) = &stage.backend {
         let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
-        let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
+        let mut keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
+        keys.retain(|key| !key.starts_with("gp:{gp:clients}:default:"));
         assert_eq!(keys, ["gp:schema"], "nothing is of the site");
     }
 }
@@ -120,13 +122,17 @@ pub async fn removing_a_site_removes_all_that_is_its(stage: &Stage) {
     let site = stage.site_with_member().await;
     let ticket = stage.issued(site).await;
     let other = stage.site_of("default", "https://other.example").await;
-    assert!(stage.store.remove_site(site).await.unwrap());
-    assert!(!stage.store.remove_site(site).await.unwrap());
+    assert!(stage.store.remove_site(site, T0, &context()).await.unwrap());
+    assert!(!stage.store.remove_site(site, T0, &context()).await.unwrap());
     assert!(stage.store.site(site).await.unwrap().is_none());
     assert!(stage.store.member(site, &"cust-1".parse().unwrap()).await.unwrap().is_none());
-    assert!(stage.store.events(site, 0, 10).await.unwrap().is_empty());
+    assert!(stage.trail(site).await.is_empty());
     assert_eq!(stage.redeem(&ticket, T0).await, Came::Refused(Refusal::NoRecord));
     assert!(stage.store.site(other).await.unwrap().is_some());
+    let tenants = Trail::Tenant("default".parse().unwrap());
+    assert_eq!(stage.trail_of(&tenants).await, ["site.removed"], "and once");
+    let told = stage.store.events(&tenants, Reading::After(0), 1).await.unwrap().remove(0);
+    assert_eq!((told.at, told.context), (T0, context().noting(format!("https://example.com ({site})"))));
     // The origin is free again.
     stage.site().await;
 }

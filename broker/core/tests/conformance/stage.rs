@@ -18,6 +18,7 @@ use gatepass_core::store::{
     redis::{Options, Redis},
     sqlite::Sqlite,
 };
+use gatepass_core::trail::{Reading, Trail};
 use gatepass_core::{Attempt, ClientId, HandoffId, SiteId, Store, Subject, Tenant, Timestamp};
 use gatepass_keys::SigningKey;
 use gatepass_keys::token::handoff::{HandoffClaims, sign};
@@ -140,7 +141,12 @@ impl Stage {
 
     /// The trail of a site as `kind` or `kind: cause`.
     pub async fn trail(&self, site: SiteId) -> Vec<String> {
-        let events = self.store.events(site, 0, 1000).await.unwrap();
+        self.trail_of(&Trail::Site(site)).await
+    }
+
+    /// Any trail.
+    pub async fn trail_of(&self, trail: &Trail) -> Vec<String> {
+        let events = self.store.events(trail, Reading::After(0), 1000).await.unwrap();
         let line = |event: &Event| match &event.cause {
             Some(cause) => format!("{}: {cause}", event.kind),
             None => event.kind.clone(),

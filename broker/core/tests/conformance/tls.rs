@@ -93,7 +93,7 @@ async fn over_tls_both_sides_are_verified_and_what_is_wrong_is_named() {
     let store = Redis::connect(&url(port), &good).await.unwrap();
     let site = new_site("default", "https://example.com");
     store.create_site(&site, T0, &context()).await.unwrap();
-    assert!(store.remove_site(site.id).await.unwrap());
+    assert!(store.remove_site(site.id, T0, &context()).await.unwrap());
 
     let wrong_name = url(port).replace("127.0.0.1", "localhost");
     let plain = format!("redis://default:hunter2@127.0.0.1:{port}/");

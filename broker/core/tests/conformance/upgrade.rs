@@ -11,6 +11,7 @@ use gatepass_core::store::{
     redis::{Options, Redis},
     sqlite::Sqlite,
 };
+use gatepass_core::trail::{Reading, Trail};
 use gatepass_core::{SiteId, StoreError};
 
 use crate::stage::{RedisServer, T0, Ticket, context};
@@ -45,7 +46,7 @@ async fn an_older_schema_is_migrated_with_all_that_is_in_it() {
         assert_eq!(store.clients().await.unwrap()[0].name, "old-panel");
         let member = store.member(site, &"cust-active".parse().unwrap()).await.unwrap().unwrap();
         assert_eq!((member.revision, member.wanted.email.as_str()), (1, "active@example.com"));
-        let events = store.events(site, 0, 4).await.unwrap();
+        let events = store.events(&Trail::Site(site), Reading::After(0), 4).await.unwrap();
         assert_eq!(events.len(), 4);
         assert_eq!(events[3].kind, "member.changed");
 

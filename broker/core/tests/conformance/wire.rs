@@ -12,6 +12,7 @@ use gatepass_core::handoff::Refusal;
 use gatepass_core::member::Status;
 use gatepass_core::store::redis::{Options, Redis};
 use gatepass_core::store::{Events, Handoffs, Members, Sites};
+use gatepass_core::trail::{Reading, Trail};
 use gatepass_core::{SiteId, Store, StoreError};
 
 use crate::stage::{Came, RedisServer, T0, Ticket, after, came, context, new_site, wanted};
@@ -112,7 +113,7 @@ async fn a_redemption_whose_answer_is_lost_happened_once_or_not_at_all() {
         let thief = ticket.by_attempt(2);
         let stolen = came(store.redeem(site, &thief.presented, after(2), &context()).await.unwrap());
         assert_eq!(stolen, Came::Refused(Refusal::Used), "{case}");
-        let events = store.events(site, 0, 1000).await.unwrap();
+        let events = store.events(&Trail::Site(site), Reading::After(0), 1000).await.unwrap();
         let of_ticket = events
             .iter()
             .filter(|event| event.kind == "handoff.redeemed" && event.handoff_id == Some(ticket.handoff.id));

@@ -6,14 +6,37 @@ use async_trait::async_trait;
 use super::{Redis, from_json, keys, to_json};
 use crate::client::{ApiKeyHash, Client};
 use crate::clock::Timestamp;
+use crate::event::{Context, EventKind};
 use crate::id::ClientId;
-use crate::store::{Clients, Result};
+use crate::store::{Clients, Result, corrupt};
+use crate::trail::Trail;
+
+impl Redis {
+    /// Puts a client in the place of what is known of it (nothing of a new one), and says whether that was it.
+    async fn put_client(
+        &self,
+        hash: &str,
+        known: &str,
+        client: &Client,
+        (kind, now): (EventKind, Timestamp),
+        context: &Context,
+    ) -> Result<bool> {
+        let (trail, context) = (Trail::Tenant(client.tenant.clone()), context.noting(client.described()));
+        let mut call = Self::call_of(&self.scripts.put_client, &trail, now, &context)?;
+        call.key(keys::CLIENTS).arg(hash).arg(known).arg(to_json(client)?).arg(kind.as_str());
+        Ok(self.run_durably::<i64>(&call).await? == 1)
+    }
+}
 
 #[async_trait]
 impl Clients for Redis {
-    async fn add_client(&self, hash: &ApiKeyHash, client: &Client) -> Result<()> {
-        let () = self.connection().hset(keys::CLIENTS, hash.as_str(), to_json(client)?).await?;
-        Ok(())
+    async fn add_client(&self, hash: &ApiKeyHash, client: &Client, context: &Context) -> Result<()> {
+        let what = (EventKind::ClientAdded, client.created_at);
+        if self.put_client(hash.as_str(), "", client, what, context).await? {
+            Ok(())
+        } else {
+            Err(corrupt("a new API key was there already"))
+        }
     }
 
     async fn client(&self, hash: &ApiKeyHash) -> Result<Option<Client>> {
@@ -28,22 +51,28 @@ impl Clients for Redis {
         Ok(clients)
     }
 
-    async fn revoke_client(&self, id: ClientId, now: Timestamp) -> Result<Option<Client>> {
-        let mut lane = self.lane().await?;
-        let all: Vec<(String, String)> = lane.hgetall(keys::CLIENTS).await?;
-        let mut revoked = None;
-        for (hash, json) in all {
-            let mut client: Client = from_json(&json)?;
-            if client.id == id {
-                if client.revoked_at.is_none() {
-                    client.revoked_at = Some(now);
-                    let () = lane.hset(keys::CLIENTS, hash, to_json(&client)?).await?;
+    async fn revoke_client(&self, id: ClientId, now: Timestamp, context: &Context) -> Result<Option<Client>> {
+        loop {
+            let all: Vec<(String, String)> = self.connection().hgetall(keys::CLIENTS).await?;
+            let mut found = None;
+            for (hash, json) in all {
+                let client: Client = from_json(&json)?;
+                if client.id == id {
+                    found = Some((hash, json, client));
+                    break;
                 }
-                revoked = Some(client);
-                break;
+            }
+            let Some((hash, json, mut client)) = found else { return Ok(None) };
+            if client.revoked_at.is_some() {
+                // What was done before must hold for this answer too.
+                self.lane().await?.reach_replicas().await?;
+                return Ok(Some(client));
+            }
+            client.revoked_at = Some(now);
+            // Else somebody else was faster, and has revoked it too: nothing else ever changes a client.
+            if self.put_client(&hash, &json, &client, (EventKind::ClientRevoked, now), context).await? {
+                return Ok(Some(client));
             }
         }
-        lane.reach_replicas().await?;
-        Ok(revoked)
     }
 }

@@ -1,6 +1,5 @@
 //! Handoffs in Redis.
 
-use ::redis::AsyncCommands;
 use async_trait::async_trait;
 use gatepass_keys::KeyId;
 
@@ -13,6 +12,7 @@ use crate::handoff::{
 };
 use crate::id::{HandoffId, SiteId};
 use crate::store::{Handoffs, OutcomeReport, Result, corrupt};
+use crate::trail::Trail;
 
 /// What a handoff's hash answers, in the order of [`FIELDS`].
 type Fields =
@@ -130,7 +130,7 @@ impl Handoffs for Redis {
         let Some(mut found) = handoff(id, &fields)? else { return Ok(None) };
         let (of_subject, of_site, of_key): (Option<i64>, Option<i64>, Option<i64>) = ::redis::pipe()
             .hget(keys::member(site, &found.subject), "not_before")
-            .hget(keys::state(site), "not_before")
+            .hget(keys::state(&Trail::Site(site)), "not_before")
             .hget(keys::revoked_keys(site), kid.unwrap_or_default())
             .query_async(&mut connection)
             .await?;
@@ -156,10 +156,10 @@ impl Handoffs for Redis {
         })
     }
 
-    async fn revoke_key(&self, site: SiteId, kid: &KeyId, now: Timestamp) -> Result<()> {
-        let mut lane = self.lane().await?;
-        let () = lane.hset_nx(keys::revoked_keys(site), kid.as_str(), now.millis()).await?;
-        lane.reach_replicas().await
+    async fn revoke_key(&self, site: SiteId, kid: &KeyId, now: Timestamp, context: &Context) -> Result<()> {
+        let mut call = Self::call(&self.scripts.revoke_key, site, now, &context.noting(kid.as_str()))?;
+        call.key(keys::revoked_keys(site)).arg(kid.as_str());
+        self.run_durably(&call).await
     }
 
     async fn report_outcome(

@@ -17,14 +17,27 @@
 //! | `gp:{tenant:T}:sites` | sorted set | site ids |
 //! | `gp:schema` | string | the layout's number |
 //! | `gp:clients` | hash | hash of the API key → client |
+//! | `gp:{gp:clients}:T:state` | hash | events (counter) of the tenant T |
+//! | `gp:{gp:clients}:T:events` | stream | its trail; in the slot of `gp:clients`, to be written in one step with it |
 //! | `gp:mark` | string | nothing: it is written before `WAIT` |
 
 use crate::id::{HandoffId, SiteId, Subject, Tenant};
 use crate::limit::Bucket;
+use crate::trail::Trail;
 
 pub(super) const SCHEMA: &str = "gp:schema";
 pub(super) const CLIENTS: &str = "gp:clients";
 pub(super) const MARK: &str = "gp:mark";
+
+/// Matches the streams of all trails, and perhaps a key that is none.
+pub(super) const EVENTS_OF_ALL: &str = "gp:{*}:*events";
+
+fn of_trail(trail: &Trail, rest: &str) -> String {
+    match trail {
+        Trail::Site(site) => of_site(*site, rest),
+        Trail::Tenant(tenant) => format!("gp:{{{CLIENTS}}}:{tenant}:{rest}"),
+    }
+}
 
 fn of_site(site: SiteId, rest: &str) -> String {
     format!("gp:{{{site}}}:{rest}")
@@ -36,11 +49,20 @@ pub(super) fn site(site: SiteId) -> String {
 pub(super) fn removed(site: SiteId) -> String {
     of_site(site, "removed")
 }
-pub(super) fn state(site: SiteId) -> String {
-    of_site(site, "state")
+pub(super) fn state(trail: &Trail) -> String {
+    of_trail(trail, "state")
 }
-pub(super) fn events(site: SiteId) -> String {
-    of_site(site, "events")
+pub(super) fn events(trail: &Trail) -> String {
+    of_trail(trail, "events")
+}
+/// The trail that is in the stream of this name, if it is one.
+pub(super) fn trail_of(events: &str) -> Option<Trail> {
+    let (tag, rest) = events.strip_prefix("gp:{")?.split_once("}:")?;
+    match (tag, rest) {
+        (CLIENTS, rest) => rest.strip_suffix(":events")?.parse().ok().map(Trail::Tenant),
+        (site, "events") => site.parse().ok().map(Trail::Site),
+        _ => None,
+    }
 }
 pub(super) fn pairing_code(site: SiteId) -> String {
     of_site(site, "code")
@@ -68,4 +90,22 @@ pub(super) fn origins(tenant: &Tenant) -> String {
 }
 pub(super) fn sites(tenant: &Tenant) -> String {
     format!("gp:{{tenant:{tenant}}}:sites")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trail_is_known_by_the_name_of_its_stream() {
+        let site = "site_agrag6hy5byvbdbav5e43yh4bu".parse().unwrap();
+        for trail in [Trail::Site(site), Trail::Tenant("a-b".parse().unwrap())] {
+            assert_eq!(trail_of(&events(&trail)), Some(trail));
+        }
+        let member = member(site, &"events".parse().unwrap());
+        for other in [member, state(&Trail::Site(site)), site.to_string(), "gp:{tenant:a}:events".to_owned()]
+        {
+            assert_eq!(trail_of(&other), None, "{other}");
+        }
+    }
 }

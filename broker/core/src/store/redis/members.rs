@@ -41,7 +41,8 @@ impl Members for Redis {
         context: &Context,
     ) -> Result<MemberPut> {
         let doc = to_json(wanted)?;
-        let mut call = Self::call(&self.scripts.put_member, site, now, context)?;
+        let noted = context.noting(wanted.membership.described());
+        let mut call = Self::call(&self.scripts.put_member, site, now, &noted)?;
         call.key(keys::member(site, subject))
             .key(keys::members(site))
             .arg(subject.as_str())

@@ -26,6 +26,7 @@ use crate::clock::Timestamp;
 use crate::event::Context;
 use crate::id::SiteId;
 use crate::limit::{Bucket, Counted, Limited, Limits};
+use crate::trail::{Retention, Trail};
 
 /// The layout of keys and values that this program knows. There is no older one yet.
 const SCHEMA: i64 = 1;
@@ -58,16 +59,24 @@ impl Options {
     }
 }
 
-/// Every script by its name: those of a site with the common part in front, those of a tenant as they are.
+/// Every script by its name: those of a site and of the service with what they have in common in front, those of a
+/// tenant as they are.
 macro_rules! scripts {
-    (site: [$($name:ident),* $(,)?], tenant: [$($plain:ident),* $(,)?]) => {
-        struct Scripts { $($name: Script,)* $($plain: Script),* }
+    (site: [$($name:ident),*], service: [$($told:ident),*], tenant: [$($plain:ident),*]) => {
+        struct Scripts { $($name: Script,)* $($told: Script,)* $($plain: Script),* }
         impl Scripts {
-            fn new() -> Self {
+            fn new(retention: Retention) -> Self {
+                let bound = retention.events.map_or(i64::MAX, |events| i64::try_from(events).unwrap_or(i64::MAX));
+                let bounded = |script: &str| Script::new(&format!("local TRAIL_EVENTS = '{bound}'\n{script}"));
                 Self {
-                    $($name: Script::new(concat!(
+                    $($name: bounded(concat!(
+                        include_str!("scripts/trail.lua"),
                         include_str!("scripts/common.lua"),
                         include_str!(concat!("scripts/", stringify!($name), ".lua")),
+                    )),)*
+                    $($told: bounded(concat!(
+                        include_str!("scripts/trail.lua"),
+                        include_str!(concat!("scripts/", stringify!($told), ".lua")),
                     )),)*
                     $($plain: Script::new(include_str!(concat!("scripts/", stringify!($plain), ".lua")))),*
                 }
@@ -78,13 +87,14 @@ macro_rules! scripts {
 scripts! {
     site: [
         append_event, issue, pair, put_member, put_pairing_code, put_site, redeem, report_outcome, revoke_handoff,
-        revoke_subject,
+        revoke_key, revoke_subject
     ],
+    service: [put_client, tell_tenant],
     tenant: [claim_origin, release_origin]
 }
 
 impl Redis {
-    /// Connects, without limits, to `redis://[user:password@]host[:port][/db]`, or by Sentinel to
+    /// Connects, without limits and to keep every event, to `redis://[user:password@]host[:port][/db]`, or by Sentinel to
     /// `redis+sentinel://[user:password@]host[:port][,host[:port]…]/NAME[/db]`, and looks at how it is set. With
     /// `rediss` for `redis` it is TLS all the way. A sentinel's own user and password stand behind the URL:
     /// `?sentinel_username=…&sentinel_password=…`.
@@ -95,7 +105,8 @@ impl Redis {
     pub async fn connect(url: &str, options: &Options) -> Result<Self> {
         let mut link = Link::open(url, options).await?;
         check_schema(&mut link).await?;
-        let (lanes, scripts) = (Arc::new(Lanes::new(options.wait_replicas)), Arc::new(Scripts::new()));
+        let (lanes, scripts) =
+            (Arc::new(Lanes::new(options.wait_replicas)), Arc::new(Scripts::new(Retention::NONE)));
         Ok(Self { link, lanes, scripts, limits: Limits::NONE })
     }
 
@@ -106,19 +117,35 @@ impl Redis {
         self
     }
 
-    /// Starts the call of a site's script with what every script is given.
+    /// The same store, which keeps about so many events of each trail whenever it writes one. It is for whoever also
+    /// calls [`sweep`](crate::trail::sweep).
+    #[must_use]
+    pub fn keeping(mut self, retention: Retention) -> Self {
+        self.scripts = Arc::new(Scripts::new(retention));
+        self
+    }
+
+    /// Starts the call of a script that writes into a trail, with what every such script is given.
+    fn call_of<'a>(
+        script: &'a Script,
+        trail: &Trail,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<ScriptInvocation<'a>> {
+        let mut call = script.prepare_invoke();
+        call.key(keys::state(trail)).key(keys::events(trail)).arg(now.millis()).arg(to_json(context)?);
+        Ok(call)
+    }
+
+    /// Starts the call of a site's script with what every script of a site is given.
     fn call<'a>(
         script: &'a Script,
         site: SiteId,
         now: Timestamp,
         context: &Context,
     ) -> Result<ScriptInvocation<'a>> {
-        let mut call = script.prepare_invoke();
-        call.key(keys::state(site))
-            .key(keys::events(site))
-            .key(keys::site(site))
-            .arg(now.millis())
-            .arg(to_json(context)?);
+        let mut call = Self::call_of(script, &Trail::Site(site), now, context)?;
+        call.key(keys::site(site));
         Ok(call)
     }
 

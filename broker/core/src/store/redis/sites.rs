@@ -186,11 +186,17 @@ impl Sites for Redis {
         Err(StoreError::Unavailable("the site's policy is changed by too many at once".to_owned()))
     }
 
-    async fn remove_site(&self, id: SiteId) -> Result<bool> {
+    async fn remove_site(&self, id: SiteId, now: Timestamp, context: &Context) -> Result<bool> {
         // In this order, so that from the first step on nothing of the site can be redeemed, and so that whatever a
         // crash leaves is found and removed by doing it again.
+        let site = self.site(id).await?;
+        if let Some(site) = &site {
+            // Told before it is done: should the rest fail, the trail says too much rather than nothing.
+            let context = context.noting(site.described());
+            self.tell_tenant(&site.tenant, EventKind::SiteRemoved, now, &context).await?;
+        }
         let mut lane = self.lane().await?;
-        let site = if let Some(site) = self.site(id).await? {
+        let site = if let Some(site) = site {
             let () = lane.rename(keys::site(id), keys::removed(id)).await?;
             Some(site)
         } else {

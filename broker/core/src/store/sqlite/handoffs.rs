@@ -283,13 +283,20 @@ impl Handoffs for Sqlite {
         .await
     }
 
-    async fn revoke_key(&self, site: SiteId, kid: &KeyId, now: Timestamp) -> Result<()> {
-        let kid = kid.clone();
+    async fn revoke_key(&self, site: SiteId, kid: &KeyId, now: Timestamp, context: &Context) -> Result<()> {
+        let (kid, context) = (kid.clone(), context.noting(kid.as_str()));
         self.write(move |transaction| {
-            transaction.execute(
+            if !sites::exists(transaction, site)? {
+                return Ok(());
+            }
+            let revoked = transaction.execute(
                 "INSERT OR IGNORE INTO revoked_keys (site, kid, revoked_at) VALUES (?, ?, ?)",
                 params![site.to_string(), kid.as_str(), now.millis()],
             )?;
+            if revoked == 1 {
+                let emitter = Emitter { transaction, site, now, context: &context };
+                emitter.emit(EventKind::KeyRevoked, "", None, None)?;
+            }
             Ok(())
         })
         .await

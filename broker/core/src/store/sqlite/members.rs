@@ -33,7 +33,8 @@ impl Members for Sqlite {
         now: Timestamp,
         context: &Context,
     ) -> Result<MemberPut> {
-        let (subject, wanted, context) = (subject.clone(), wanted.clone(), context.clone());
+        let (subject, wanted) = (subject.clone(), wanted.clone());
+        let context = context.noting(wanted.membership.described());
         let limits = self.limits;
         self.write(move |transaction| {
             if !sites::exists(transaction, site)? {

@@ -18,20 +18,19 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use data_encoding::BASE64URL_NOPAD;
-use rusqlite::{
-    Connection, OpenFlags, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior, params,
-};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior};
 
 use tokio::sync::Mutex;
 
 use super::{Result, Store, StoreError, from_json, parsed, to_json};
 use crate::clock::{Rng, Timestamp, random_bytes};
-use crate::event::{Context, EventKind};
-use crate::id::{HandoffId, SiteId, Subject};
+use crate::event::Context;
+use crate::id::SiteId;
 use crate::limit::Limits;
 
 /// What makes each schema out of the one before, the first out of nothing.
-const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 /// How long to wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -281,45 +280,12 @@ fn primary(transaction: &Transaction<'_>) -> Result<String> {
     Ok(transaction.query_row("SELECT value FROM meta WHERE name = 'epoch'", [], |row| row.get(0))?)
 }
 
-/// Writes an event in the transaction that it tells of. Without the site there is no trail to write to.
+/// Writes events of a site.
 struct Emitter<'a> {
     transaction: &'a Transaction<'a>,
     site: SiteId,
     now: Timestamp,
     context: &'a Context,
-}
-
-impl Emitter<'_> {
-    fn emit(
-        &self,
-        kind: EventKind,
-        cause: &str,
-        subject: Option<&Subject>,
-        handoff: Option<HandoffId>,
-    ) -> Result<()> {
-        let seq: Option<i64> = self
-            .transaction
-            .prepare_cached("UPDATE sites SET events = events + 1 WHERE id = ? RETURNING events")?
-            .query_row([self.site.to_string()], |row| row.get(0))
-            .optional()?;
-        let Some(seq) = seq else { return Ok(()) };
-        self.transaction
-            .prepare_cached(
-                "INSERT INTO events (site, seq, at, kind, cause, subject, handoff, context)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            )?
-            .execute(params![
-                self.site.to_string(),
-                seq,
-                self.now.millis(),
-                kind.as_str(),
-                cause,
-                subject.map(Subject::as_str).unwrap_or_default(),
-                handoff.map(|id| id.to_string()).unwrap_or_default(),
-                to_json(self.context)?,
-            ])?;
-        Ok(())
-    }
 }
 
 /// One row turned into something, or none.

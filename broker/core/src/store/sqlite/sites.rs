@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, Row, params};
 
+use super::events::tell_tenant;
 use super::{Emitter, Sqlite, all, from_json, one, parsed, to_json};
 use crate::clock::Timestamp;
 use crate::event::{Context, EventKind};
@@ -108,9 +109,15 @@ impl Sites for Sqlite {
         .await
     }
 
-    async fn remove_site(&self, id: SiteId) -> Result<bool> {
+    async fn remove_site(&self, id: SiteId, now: Timestamp, context: &Context) -> Result<bool> {
+        let context = context.clone();
         self.write(move |transaction| {
-            Ok(transaction.execute("DELETE FROM sites WHERE id = ?", [id.to_string()])? == 1)
+            let Some(site) = site(transaction, id)? else { return Ok(false) };
+            transaction.execute("DELETE FROM sites WHERE id = ?", [id.to_string()])?;
+            transaction.execute("DELETE FROM events WHERE trail = ?", [id.to_string()])?;
+            let context = context.noting(site.described());
+            tell_tenant(transaction, &site.tenant, EventKind::SiteRemoved, now, &context)?;
+            Ok(true)
         })
         .await
     }

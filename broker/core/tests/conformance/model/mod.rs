@@ -124,7 +124,7 @@ impl Play<'_> {
                 }
             }
             Step::RevokeKey { key } => {
-                store.revoke_key(site, self.keys[key].kid(), now).await.unwrap();
+                store.revoke_key(site, self.keys[key].kid(), now, &by).await.unwrap();
                 self.model.revoked_keys[key] = true;
             }
             Step::PairAgain => {
@@ -250,7 +250,7 @@ async fn play(stage: &mut Stage, steps: Vec<Step>) -> Outcome {
             break;
         }
     }
-    stage.store.remove_site(site.id).await.unwrap();
+    stage.store.remove_site(site.id, T0, &context()).await.unwrap();
     outcome
 }
 

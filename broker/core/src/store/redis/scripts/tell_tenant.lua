@@ -1,0 +1,2 @@
+emit(ARGV[3], '', '', '')
+return 1
