@@ -84,6 +84,14 @@ pub(crate) struct Settings {
     #[command(flatten)]
     pub(crate) limits: LimitSettings,
 
+    /// How many days the audit trail is kept; 0 is for ever [default: 400]
+    #[arg(long, global = true, env = "GATEPASS_TRAIL_DAYS", value_name = "DAYS")]
+    pub(crate) trail_days: Option<u32>,
+
+    /// How many events of each site's audit trail are kept; 0 is all [default: 100000]
+    #[arg(long, global = true, env = "GATEPASS_TRAIL_EVENTS", value_name = "NUMBER")]
+    pub(crate) trail_events: Option<u64>,
+
     /// Connections at a time; with more, of the client that has the most the idlest is closed [default: 1024]
     #[arg(long, global = true, env = "GATEPASS_MAX_CONNECTIONS", value_name = "NUMBER")]
     pub(crate) max_connections: Option<NonZeroUsize>,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use gatepass_core::limit::{Limits, Rate};
 use gatepass_core::site::check_http_url;
 use gatepass_core::store::redis::Options;
+use gatepass_core::trail::{DEFAULT_TRAIL_DAYS, DEFAULT_TRAIL_EVENTS, Retention};
 use ipnet::IpNet;
 use url::Url;
 
@@ -39,6 +40,7 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<Url>,
     pub(crate) bridge_url: Option<Url>,
     pub(crate) limits: Limits,
+    pub(crate) retention: Retention,
     pub(crate) max_connections: usize,
     pub(crate) max_requests: usize,
     pub(crate) keep_alive: Duration,
@@ -79,6 +81,10 @@ impl Config {
             public_url,
             bridge_url,
             limits: limits(given.limits, file.limits),
+            retention: Retention::new(
+                given.trail_days.or(file.trail_days).unwrap_or(DEFAULT_TRAIL_DAYS),
+                given.trail_events.or(file.trail_events).unwrap_or(DEFAULT_TRAIL_EVENTS),
+            ),
             max_connections: given.max_connections.or(file.max_connections).map_or(1024, NonZero::get),
             max_requests: given.max_requests.or(file.max_requests).map_or(512, NonZero::get),
             keep_alive: Duration::from_secs(
@@ -197,6 +203,8 @@ mod tests {
         let given: Settings = toml::from_str(&toml::to_string(&sample()).unwrap()).unwrap();
         assert_eq!(limits(LimitSettings::default(), given.limits), Limits::default());
         assert_eq!(given.listen, Some(DEFAULT_LISTEN));
+        assert_eq!(given.trail_days, Some(DEFAULT_TRAIL_DAYS));
+        assert_eq!(given.trail_events, Some(DEFAULT_TRAIL_EVENTS));
         assert_eq!(given.data_dir.as_deref(), Some(Path::new(DEFAULT_DATA_DIR)));
     }
 

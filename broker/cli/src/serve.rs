@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::{rt, web};
 use gatepass_broker::BrokerState;
 use gatepass_core::site::is_loopback;
-use gatepass_core::trail::Retention;
+use gatepass_core::trail::{self, Retention};
 use gatepass_core::{Store, StoreError};
 use gatepass_http::cache::SiteMemory;
 use gatepass_http::connections::Connections;
@@ -23,12 +23,14 @@ use crate::{logging, open};
 
 /// How often old records are swept and counted refusals written.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
+/// How often the old ends of trails are swept: it reads a little of each.
+const TRAIL_SWEEP: Duration = Duration::from_secs(600);
 
 pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let instance = Instance::configured(config)?;
     logging::start(config)?;
     let keyring = open::keyring(config)?;
-    let store = open::store(config, Retention::default()).await?;
+    let store = open::store(config, config.retention).await?;
     let check = Arc::clone(&store);
     instance.save(&config.data_dir)?;
 
@@ -56,6 +58,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     ));
     let describe = store.describe();
     let housekeeping = rt::spawn(keep_house(Arc::clone(&store), bridge.clone(), ambient.clone()));
+    let trails = rt::spawn(keep_trails(Arc::clone(&store), config.retention, ambient.clone()));
     let broker_routes = move |app: &mut web::ServiceConfig| {
         app.app_data(broker.clone()).configure(gatepass_broker::routes);
     };
@@ -106,6 +109,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
         damaged = check => return Err(damaged.into()),
     };
     housekeeping.abort();
+    trails.abort();
     bridge.flush_tally().await;
     served?;
     tracing::info!("Gatepass stopped");
@@ -141,5 +145,16 @@ async fn keep_house(store: Arc<dyn Store>, bridge: web::Data<BridgeState>, ambie
             Ok(removed) => tracing::debug!(removed, "swept old handoffs"),
             Err(error) => tracing::warn!(%error, "old handoffs are not swept"),
         }
+    }
+}
+
+async fn keep_trails(store: Arc<dyn Store>, retention: Retention, ambient: Ambient) {
+    loop {
+        match trail::sweep(&*store, retention, ambient.now()).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "swept old events of the audit trail"),
+            Err(error) => tracing::warn!(%error, "old events of the audit trail are not swept"),
+        }
+        rt::time::sleep(TRAIL_SWEEP).await;
     }
 }
