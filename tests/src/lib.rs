@@ -31,6 +31,7 @@ pub mod process;
 pub mod raw;
 pub mod redis;
 pub mod runner;
+pub mod scrape;
 pub mod script;
 pub mod sentinel;
 pub mod spoil;

@@ -72,6 +72,11 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "GATEPASS_BRIDGE_LISTEN", value_name = "ADDRESS")]
     pub(crate) bridge_listen: Option<SocketAddr>,
 
+    /// Third address, for Prometheus: GET /metrics. It tells of load and outcomes to whoever can reach it, so keep it
+    /// on loopback or in your own network [default: none]
+    #[arg(long, global = true, env = "GATEPASS_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+
     /// Address under which panels reach Gatepass, and the issuer of its tokens: HTTPS, or HTTP on loopback
     /// [default: http://LISTEN, on loopback]
     #[arg(long, global = true, env = "GATEPASS_PUBLIC_URL", value_name = "URL")]

@@ -36,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) store: StoreChoice,
     pub(crate) listen: SocketAddr,
     pub(crate) bridge_listen: Option<SocketAddr>,
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// As given; [`crate::instance`] knows what to do without.
     pub(crate) public_url: Option<Url>,
     pub(crate) bridge_url: Option<Url>,
@@ -78,6 +79,7 @@ impl Config {
             store,
             listen: given.listen.or(file.listen).unwrap_or(DEFAULT_LISTEN),
             bridge_listen: given.bridge_listen.or(file.bridge_listen),
+            metrics_listen: given.metrics_listen.or(file.metrics_listen),
             public_url,
             bridge_url,
             limits: limits(given.limits, file.limits),

@@ -1,5 +1,7 @@
 //! `gatepass serve`: both services in one process.
 
+use std::net::SocketAddr;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,13 +9,17 @@ use actix_web::{rt, web};
 use gatepass_broker::BrokerState;
 use gatepass_core::site::is_loopback;
 use gatepass_core::trail::{self, Retention};
-use gatepass_core::{Store, StoreError};
+use gatepass_core::{Store, StoreError, Timestamp};
 use gatepass_http::cache::SiteMemory;
 use gatepass_http::connections::Connections;
 use gatepass_http::destinations::Destinations;
 use gatepass_http::load::Load;
+use gatepass_http::measured::Measured;
+use gatepass_http::metrics::Exporter;
 use gatepass_http::server::{self, Bounds};
+use gatepass_http::watch::watch;
 use gatepass_http::{Ambient, TrustedProxies};
+use gatepass_keys::Keyring;
 use gatepass_wp_bridge::BridgeState;
 
 use crate::config::Config;
@@ -30,9 +36,21 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let instance = Instance::configured(config)?;
     logging::start(config)?;
     let keyring = open::keyring(config)?;
-    let store = open::store(config, config.retention).await?;
+    let mut store = open::store(config, config.retention).await?;
+    if config.metrics_listen.is_some() {
+        store = Arc::new(Measured::new(store));
+    }
     let check = Arc::clone(&store);
     instance.save(&config.data_dir)?;
+
+    let bounds = Bounds {
+        proxies: TrustedProxies::new(config.trusted_proxies.clone()),
+        connections: Connections::new(config.max_connections, config.keep_alive),
+        load: Load::new(config.max_requests),
+        workers: std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
+    };
+    let exporter = config.metrics_listen.map(|address| exporter(address, &bounds, &keyring)).transpose()?;
+    tracing::info!(kid = %keyring.active_kid(), published = keyring.key_set().iter().count(), "keys are loaded");
 
     let (ambient, sites) = (Ambient::system(), SiteMemory::new(Arc::clone(&store)));
     let destinations = Arc::new(destinations(config, &instance));
@@ -57,6 +75,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
         destinations,
     ));
     let describe = store.describe();
+    let watching = rt::spawn(watch(Arc::clone(&store), ambient.clone()));
     let housekeeping = rt::spawn(keep_house(Arc::clone(&store), bridge.clone(), ambient.clone()));
     let trails = rt::spawn(keep_trails(Arc::clone(&store), config.retention, ambient.clone()));
     let broker_routes = move |app: &mut web::ServiceConfig| {
@@ -65,11 +84,6 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let state = bridge.clone();
     let bridge_routes = move |app: &mut web::ServiceConfig| {
         app.app_data(state.clone()).configure(gatepass_wp_bridge::routes);
-    };
-    let bounds = Bounds {
-        proxies: TrustedProxies::new(config.trusted_proxies.clone()),
-        connections: Connections::new(config.max_connections, config.keep_alive),
-        load: Load::new(config.max_requests),
     };
     open_files(config.max_connections);
     let listening = |what: &'static str| move |address| tracing::info!(%address, "listening for {what}");
@@ -94,26 +108,57 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
                 broker_routes,
                 listening("panels"),
             );
-            let for_sites =
-                server::serve(address, ambient, store, &bounds, bridge_routes, listening("sites"));
+            let for_sites = server::serve(
+                address,
+                ambient.clone(),
+                Arc::clone(&store),
+                &bounds,
+                bridge_routes,
+                listening("sites"),
+            );
             tokio::try_join!(for_panels, for_sites).map(|_| ())
         } else {
             let routes = move |app: &mut web::ServiceConfig| {
                 app.configure(broker_routes.clone()).configure(bridge_routes.clone());
             };
-            server::serve(config.listen, ambient, store, &bounds, routes, listening("panels and sites")).await
+            let listening = listening("panels and sites");
+            server::serve(config.listen, ambient.clone(), Arc::clone(&store), &bounds, routes, listening)
+                .await
+        }
+    };
+    let for_operators = async {
+        match exporter {
+            Some((address, exporter)) => {
+                let (store, ambient) = (Arc::clone(&store), ambient.clone());
+                let listening = listening("Prometheus");
+                server::serve(address, ambient, store, &Bounds::aside(), exporter.routes(), listening).await
+            }
+            None => Ok(()),
         }
     };
     let served = tokio::select! {
-        served = serving => served,
+        served = async { tokio::try_join!(serving, for_operators).map(|_| ()) } => served,
         damaged = check => return Err(damaged.into()),
     };
+    watching.abort();
     housekeeping.abort();
     trails.abort();
     bridge.flush_tally().await;
     served?;
     tracing::info!("Gatepass stopped");
     Ok(())
+}
+
+/// Counts from now on, for whoever asks at `address`.
+fn exporter(
+    address: SocketAddr,
+    bounds: &Bounds,
+    keyring: &Keyring,
+) -> Result<(SocketAddr, Exporter), Failure> {
+    let exporter = Exporter::install(bounds.clone())
+        .map_err(|error| Failure::Failed(format!("cannot count for --metrics-listen: {error}")))?;
+    exporter.about_keys(keyring.key_set().iter().count(), keyring.active_written_at().map(Timestamp::from));
+    Ok((address, exporter))
 }
 
 /// Raises how many files this process may have open to what the connections need: two each, and some for the rest.

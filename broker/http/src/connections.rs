@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 use actix_web::dev::Extensions;
 use gatepass_core::limit::network;
 
+use crate::metrics::CONNECTIONS_CLOSED;
+
 /// How long a request's head may take to arrive.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -62,6 +64,11 @@ impl Connections {
         self.max
     }
 
+    /// How many there are.
+    pub(crate) fn open(&self) -> usize {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// How long one may be silent between two requests.
     pub const fn keep_alive(&self) -> Duration {
         self.keep_alive
@@ -101,7 +108,7 @@ impl Connections {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         for state in open.values() {
             if state.waiting_for().is_some_and(|time| time > self.keep_alive + HEAD_TIMEOUT) {
-                state.close();
+                state.close("slow");
             }
         }
     }
@@ -128,7 +135,7 @@ fn make_room(open: &HashMap<u64, Arc<State>>, max: usize) {
     if count > max
         && let Some((_, (_, state))) = of_the_greediest
     {
-        state.close();
+        state.close("room");
     }
 }
 
@@ -143,8 +150,10 @@ impl State {
     }
 
     /// The framework sees the end of the connection and drops it.
-    fn close(&self) {
-        self.closing.store(true, Ordering::Relaxed);
+    fn close(&self, reason: &'static str) {
+        if !self.closing.swap(true, Ordering::Relaxed) {
+            metrics::counter!(CONNECTIONS_CLOSED, "reason" => reason).increment(1);
+        }
         // It may be closed already.
         let _ = self.socket.shutdown(Shutdown::Both);
     }
@@ -176,7 +185,7 @@ impl Connection {
         state.set_waiting(false);
         // Told that it was the last, and not stopped: nor does it read the answers, as far as one knows.
         if state.requests.fetch_add(1, Ordering::Relaxed) >= MAX_REQUESTS {
-            state.close();
+            state.close("slow");
         }
     }
 

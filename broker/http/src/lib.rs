@@ -11,12 +11,16 @@ pub mod connections;
 pub mod destinations;
 pub mod health;
 pub mod load;
+pub mod measured;
+pub mod metrics;
 pub mod outbound;
 pub mod problem;
 pub mod request_id;
+mod seldom;
 pub mod server;
 pub mod strangers;
 mod strict;
+pub mod watch;
 
 pub use ambient::Ambient;
 pub use bearer::bearer;

@@ -14,6 +14,8 @@ use actix_web::middleware::Next as Inner;
 use actix_web::{HttpMessage, HttpRequest, web};
 
 use crate::connections::{Connection, Next};
+use crate::metrics::REQUESTS_SHED;
+use crate::seldom::Seldom;
 use crate::{Code, Problem, health};
 
 /// The longest path with its query, in bytes.
@@ -22,6 +24,9 @@ const MAX_TARGET_BYTES: usize = 2 * 1024;
 /// The largest header, names and values together, in bytes. A site's proof is under 2 KiB, and a reverse proxy adds
 /// a few lines. (The framework refuses more than 96 lines, and reads at most 128 KiB to find the end.)
 const MAX_HEADER_BYTES: usize = 16 * 1024;
+
+/// Told of seldom: it happens when there is more to do than can be done.
+static SHEDDING: Seldom = Seldom::new();
 
 /// The requests of this process that are being worked on.
 #[derive(Debug)]
@@ -36,11 +41,27 @@ impl Load {
         Arc::new(Self { max, now: AtomicUsize::new(0) })
     }
 
+    /// How many there may be.
+    pub const fn max(&self) -> usize {
+        self.max
+    }
+
+    /// How many there are.
+    pub fn now(&self) -> usize {
+        self.now.load(Ordering::Relaxed)
+    }
+
     fn enter(&self) -> Result<(), Problem> {
         let one_more = |now| (now < self.max).then_some(now + 1);
         match self.now.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
             Ok(_) => Ok(()),
-            Err(_) => Err(Problem::new(Code::Overloaded)),
+            Err(_) => {
+                metrics::counter!(REQUESTS_SHED).increment(1);
+                SHEDDING.tell(|_| {
+                    tracing::warn!(max_requests = self.max, "requests are shed: there are too many")
+                });
+                Err(Problem::new(Code::Overloaded))
+            }
         }
     }
 

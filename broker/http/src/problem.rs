@@ -11,6 +11,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::code::Code;
+use crate::seldom::Seldom;
+
+static UNANSWERED: Seldom = Seldom::new();
 
 /// One refused request.
 #[derive(Debug, Clone)]
@@ -128,7 +131,8 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(why) => {
-                tracing::warn!(%why, "the store does not answer");
+                // Whoever watches the store tells of its loss; how each request fares stands in its own line.
+                UNANSWERED.tell(|others| tracing::warn!(%why, others, "the store does not answer"));
                 Self::new(Code::StoreUnavailable)
             }
             StoreError::Corrupt(_) | StoreError::NewerSchema { .. } => {

@@ -8,7 +8,7 @@ use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use gatepass_core::RequestId;
 
-use crate::{Ambient, ClientAddress, Code, Problem, TrustedProxies};
+use crate::{Ambient, ClientAddress, Code, Problem, TrustedProxies, metrics};
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -32,17 +32,20 @@ pub async fn request_id(
     // The path names sites, subjects and handoffs; a token or a key never stands in one, and the query is left out.
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let response = next.call(request).await?.map_into_boxed_body();
-    let mut response = name_error(response, &id);
+    let (mut response, code) = name_error(response, &id);
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(HEADER, value);
     }
+    let took = started.elapsed();
+    metrics::answered(&response, &method, took, code);
     tracing::info!(
         request_id = %id,
         %method,
         path,
         status = response.status().as_u16(),
+        code = code.map(Code::as_str),
         client = %client.0,
-        micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
     );
     Ok(response)
 }
@@ -55,7 +58,7 @@ fn client_address(request: &ServiceRequest) -> Result<ClientAddress, Problem> {
 }
 
 /// Puts the request id into a problem, and makes a problem of what actix answered by itself.
-fn name_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
+fn name_error(response: ServiceResponse, id: &RequestId) -> (ServiceResponse, Option<Code>) {
     let status = response.status().as_u16();
     let problem = match response.response().error() {
         Some(error) => error.as_error::<Problem>().cloned().unwrap_or_else(|| {
@@ -64,13 +67,13 @@ fn name_error(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
         }),
         // No route takes this method: the framework says so without an error.
         None if status >= 400 => Problem::new(by_status(status)),
-        None => return response,
+        None => return (response, None),
     };
     let connection = response.response().head().connection_type();
     let mut named = response.into_response(problem.response(Some(id)));
     // Who answered before may have said that the connection ends.
     named.response_mut().head_mut().set_connection_type(connection);
-    named
+    (named, Some(problem.code()))
 }
 
 fn by_status(status: u16) -> Code {

@@ -43,6 +43,20 @@ pub struct Bounds {
     pub connections: Arc<Connections>,
     /// The requests that there may be at a time.
     pub load: Arc<Load>,
+    /// The threads that serve.
+    pub workers: NonZero<usize>,
+}
+
+impl Bounds {
+    /// Of one thread, and apart from all others': for what operators ask beside the service.
+    pub fn aside() -> Self {
+        Self {
+            proxies: TrustedProxies::default(),
+            connections: Connections::new(16, Duration::from_secs(75)),
+            load: Load::new(4),
+            workers: NonZero::<usize>::MIN,
+        }
+    }
 }
 
 /// What a server could not do.
@@ -69,10 +83,9 @@ pub async fn serve(
     routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), ServerError> {
-    let Bounds { proxies, connections, load } = bounds.clone();
+    let Bounds { proxies, connections, load, workers } = bounds.clone();
     let (ambient, readiness) = (web::Data::new(ambient), web::Data::new(Readiness::new(store)));
     let (proxies, load) = (web::Data::new(proxies), web::Data::from(load));
-    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
     let watching = Arc::clone(&connections);
     let server = HttpServer::new(move || {
         App::new()
@@ -87,9 +100,9 @@ pub async fn serve(
             .configure(health::routes)
             .default_service(web::to(not_found))
     })
-    .workers(workers)
+    .workers(workers.get())
     .backlog(BACKLOG)
-    .max_connections(connections.max().div_ceil(workers) + SPARE_CONNECTIONS)
+    .max_connections(connections.max().div_ceil(workers.get()) + SPARE_CONNECTIONS)
     .on_connect(move |io, data| watching.watch(io, data))
     .client_request_timeout(HEAD_TIMEOUT)
     .client_disconnect_timeout(CLOSE_TIMEOUT)

@@ -11,6 +11,7 @@ use gatepass_core::Timestamp;
 use gatepass_core::limit::{Pace, network};
 use moka::sync::Cache;
 
+use crate::metrics::STRANGERS_REFUSED;
 use crate::{ClientAddress, Code, Problem};
 
 /// How often, and how many at once, for all together. A store answers ten thousands of look-ups a second.
@@ -51,6 +52,7 @@ impl Strangers {
         if own.take(ONE, now) && self.all.take(ALL, now) {
             Ok(())
         } else {
+            metrics::counter!(STRANGERS_REFUSED).increment(1);
             Err(Problem::new(Code::Overloaded))
         }
     }

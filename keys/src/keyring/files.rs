@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
@@ -81,6 +82,11 @@ impl Folder {
             Ok(key) => Err(KeyringError::KeyIdMismatch { path, found: key.kid().clone() }),
             Err(source) => Err(KeyringError::Key { path, source }),
         }
+    }
+
+    /// When a key's file was written, where the file system tells.
+    pub(super) fn written_at(&self, kid: &KeyId) -> Option<SystemTime> {
+        fs::metadata(self.key_path(kid)).and_then(|file| file.modified()).ok()
     }
 
     /// The ids by which key files are named, in no order.

@@ -11,6 +11,7 @@ mod files;
 mod index;
 
 use std::path::Path;
+use std::time::SystemTime;
 
 pub use error::KeyringError;
 
@@ -22,6 +23,7 @@ use index::Index;
 #[derive(Debug)]
 pub struct Keyring {
     active: SigningKey,
+    active_written_at: Option<SystemTime>,
     key_set: KeySet,
 }
 
@@ -61,7 +63,8 @@ impl Keyring {
             index.published().map(|kid| folder.read_key(kid)).collect::<Result<_, _>>()?;
         let key_set = KeySet::new(published.iter().map(SigningKey::public));
         let active = folder.read_key(index.active())?;
-        Ok(Self { active, key_set })
+        let active_written_at = folder.written_at(index.active());
+        Ok(Self { active, active_written_at, key_set })
     }
 
     /// The key that signs.
@@ -72,6 +75,11 @@ impl Keyring {
     /// The id of the key that signs.
     pub fn active_kid(&self) -> &KeyId {
         self.active.kid()
+    }
+
+    /// When the file of the key that signs was written: its age, if the file was not copied since.
+    pub fn active_written_at(&self) -> Option<SystemTime> {
+        self.active_written_at
     }
 
     /// The public keys in force: the active one, the next, and those retired that may still have tokens out.

@@ -13,6 +13,7 @@ mod harness;
 mod hostile;
 mod identity;
 mod limits;
+mod metrics;
 mod outbound;
 mod pages;
 mod panel_api;
@@ -123,6 +124,9 @@ gatepass_tests::run! {
         damage::a_file_that_another_program_holds_is_told_plainly,
         limits::whoever_asks_too_often_is_told_when_to_ask_again,
         limits::an_attacker_on_everybodys_address_locks_nobody_out,
+        metrics::what_happens_is_counted_and_only_where_prometheus_asks,
+        metrics::whoever_invents_names_adds_no_series,
+        metrics::a_lost_store_is_told_of_once_and_so_is_its_return,
         outbound::a_site_at_a_private_address_is_not_called_unless_its_operator_allows_it,
         outbound::a_panel_registers_no_site_at_a_private_address,
         proxies::the_clients_address_is_the_peers_unless_a_trusted_proxy_says_another,

@@ -9,7 +9,7 @@ use gatepass_core::member::{Member, Membership};
 use gatepass_core::redeem::{self, Allowed, RedeemError, redeem};
 use gatepass_core::site::Policy;
 use gatepass_core::{Attempt, HandoffId, Subject};
-use gatepass_http::{Json, Problem, Then};
+use gatepass_http::{Json, Problem, Then, metrics};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -137,6 +137,7 @@ pub(super) async fn create(
     let allowed = redeem(&*state.store, &state.keys, &state.issuer, request, now, &context).await.map_err(|error| {
         if let RedeemError::Token(error) = &error {
             tracing::info!(site = %site.id, request_id = %context.request_id, cause = error.cause(), "a token was refused");
+            metrics::token_refused(error);
             state.tally.count(site.id, error.cause(), context.request_id.clone());
         }
         from_redeem(error, &site.policy)

@@ -254,6 +254,21 @@ pub struct Entry<'a> {
     pub handoff_id: Option<HandoffId>,
 }
 
+/// What a store says of itself, for whoever watches it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Its own release.
+    pub version: String,
+    /// Of SQLite its files on disk, of Redis its memory.
+    pub bytes: Option<u64>,
+    /// Redis replicas that follow the primary.
+    pub replicas: Option<u32>,
+    /// Which Redis primary answers: another one after a failover, and after a restart.
+    pub primary: Option<String>,
+    /// What time it is there, if it has a clock of its own.
+    pub time: Option<Timestamp>,
+}
+
 /// The store as a whole.
 #[async_trait]
 pub trait Store: Sites + Clients + Members + Handoffs + Events + std::fmt::Debug {
@@ -265,6 +280,10 @@ pub trait Store: Sites + Clients + Members + Handoffs + Events + std::fmt::Debug
     /// Answers once all that was written so far is as safe as writes that take rights away are made: for whoever
     /// answers for such a write a second time without writing it again.
     async fn settled(&self) -> Result<()>;
+    /// What it says of itself.
+    async fn status(&self) -> Result<Status>;
+    /// Writes something that changes nothing, to see whether it can.
+    async fn try_writing(&self) -> Result<()>;
     /// What kind of store this is, for people.
     fn describe(&self) -> String;
 }

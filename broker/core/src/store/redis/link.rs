@@ -71,8 +71,8 @@ impl Link {
             by_sentinel: matches!(at.target, Target::Sentinel(_)),
             wait_replicas: options.wait_replicas,
         };
-        // The workers of two servers, and the thread that started them.
-        let threads = 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get) + 1;
+        // The workers of two servers, the one of the metrics', and the thread that started them.
+        let threads = 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get) + 2;
         let slots = std::iter::repeat_with(Slot::default).take(threads).collect();
         let unavailable = |error: &RedisError| {
             StoreError::Unavailable(format!("no Redis at {}: {}", at.name, explained(error, at.tls)))

@@ -16,12 +16,12 @@ mod tls;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::redis::{AsyncCommands, FromRedisValue, RedisError, Script, ScriptInvocation};
+use ::redis::{AsyncCommands, FromRedisValue, InfoDict, RedisError, Script, ScriptInvocation};
 use async_trait::async_trait;
 
 use self::link::Link;
 use self::replicas::{Lane, Lanes};
-use super::{Result, Store, StoreError, from_json, parsed, to_json};
+use super::{Result, Status, Store, StoreError, from_json, parsed, to_json};
 use crate::clock::Timestamp;
 use crate::event::Context;
 use crate::id::SiteId;
@@ -226,6 +226,24 @@ impl Store for Redis {
 
     async fn settled(&self) -> Result<()> {
         self.lane().await?.reach_replicas().await
+    }
+
+    async fn status(&self) -> Result<Status> {
+        let mut ask = ::redis::cmd("INFO");
+        ask.arg(&["server", "memory", "replication"]);
+        let info: InfoDict = ask.query_async(&mut self.connection()).await?;
+        let micros: Option<i64> = info.get("server_time_usec");
+        Ok(Status {
+            version: info.get("redis_version").unwrap_or_default(),
+            bytes: info.get("used_memory"),
+            replicas: info.get("connected_slaves"),
+            primary: info.get("master_replid"),
+            time: micros.map(|micros| Timestamp::from_millis(micros.div_euclid(1000))),
+        })
+    }
+
+    async fn try_writing(&self) -> Result<()> {
+        Ok(self.connection().set(keys::MARK, 1).await?)
     }
 
     fn describe(&self) -> String {

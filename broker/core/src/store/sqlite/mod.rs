@@ -22,7 +22,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, ToSql, Transaction
 
 use tokio::sync::Mutex;
 
-use super::{Result, Store, StoreError, from_json, parsed, to_json};
+use super::{Result, Status, Store, StoreError, from_json, parsed, to_json};
 use crate::clock::{Rng, Timestamp, random_bytes};
 use crate::event::Context;
 use crate::id::SiteId;
@@ -166,6 +166,22 @@ impl Store for Sqlite {
     async fn settled(&self) -> Result<()> {
         // A transaction is on the disk before it is answered for (synchronous=FULL).
         Ok(())
+    }
+
+    async fn status(&self) -> Result<Status> {
+        self.ping().await?;
+        let size = |ending: &str| {
+            let mut file = self.path.as_os_str().to_owned();
+            file.push(ending);
+            std::fs::metadata(file).map_or(0, |file| file.len())
+        };
+        let version = rusqlite::version().to_owned();
+        Ok(Status { version, bytes: Some(size("") + size("-wal")), ..Status::default() })
+    }
+
+    async fn try_writing(&self) -> Result<()> {
+        self.write(|t| Ok(t.execute("UPDATE meta SET value = value WHERE name = 'file'", []).map(|_| ())?))
+            .await
     }
 
     fn describe(&self) -> String {
