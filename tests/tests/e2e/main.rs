@@ -126,6 +126,7 @@ gatepass_tests::run! {
         limits::an_attacker_on_everybodys_address_locks_nobody_out,
         metrics::what_happens_is_counted_and_only_where_prometheus_asks,
         metrics::whoever_invents_names_adds_no_series,
+        metrics::dashboard_and_alerts_name_only_what_is_exported,
         metrics::a_lost_store_is_told_of_once_and_so_is_its_return,
         outbound::a_site_at_a_private_address_is_not_called_unless_its_operator_allows_it,
         outbound::a_panel_registers_no_site_at_a_private_address,

@@ -192,3 +192,64 @@ pub async fn a_lost_store_is_told_of_once_and_so_is_its_return() -> Result {
     assert!(request["request_id"].is_string() && request["micros"].is_u64(), "{request}");
     Ok(())
 }
+
+/// Dashboard and alerts, as a deployment gets them.
+const DASHBOARD: &str = include_str!("../../../deploy/grafana/gatepass.json");
+const ALERTS: &str = include_str!("../../../deploy/prometheus/alerts.yml");
+/// What Prometheus itself puts to a series.
+const BY_PROMETHEUS: [&str; 2] = ["instance", "job"];
+
+/// The metrics that a query names, each with the labels that it selects by.
+fn selected(query: &str) -> Vec<(&str, Vec<&str>)> {
+    let mut found = Vec::new();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut rest = query;
+    while let Some(start) = rest.find(is_name) {
+        rest = &rest[start..];
+        let (name, behind) = rest.split_at(rest.find(|c| !is_name(c)).unwrap_or(rest.len()));
+        rest = behind;
+        if !name.starts_with("gatepass_") && !name.starts_with("process_") {
+            continue;
+        }
+        let selector =
+            behind.strip_prefix('{').and_then(|inner| inner.split_once('}')).map_or("", |(s, _)| s);
+        let labels =
+            selector.split(',').filter_map(|pair| Some(pair.trim().split(['=', '!']).next()?.trim()));
+        found.push((name, labels.filter(|label| !label.is_empty()).collect()));
+    }
+    found
+}
+
+/// All values of the members `expr`.
+fn expressions<'a>(value: &'a serde_json::Value, found: &mut Vec<&'a str>) {
+    match value {
+        serde_json::Value::Array(items) => items.iter().for_each(|item| expressions(item, found)),
+        serde_json::Value::Object(members) => {
+            found.extend(members.get("expr").and_then(|expr| expr.as_str()));
+            members.values().for_each(|member| expressions(member, found));
+        }
+        _ => {}
+    }
+}
+
+pub async fn dashboard_and_alerts_name_only_what_is_exported() -> Result {
+    let watched = Watched::start().await?;
+    watched.log_in().await?;
+    let scrape = watched.scrape().await?;
+    let dashboard: serde_json::Value = serde_json::from_str(DASHBOARD)?;
+    let mut queries = vec![ALERTS];
+    expressions(&dashboard, &mut queries);
+    assert!(queries.len() > 30, "the dashboard has {} queries", queries.len());
+    for query in queries {
+        let found = selected(query);
+        assert!(!found.is_empty(), "no metric in {query}");
+        for (metric, labels) in found {
+            assert!(scrape.names().contains(metric), "{metric} is not exported");
+            for label in labels {
+                let known = BY_PROMETHEUS.contains(&label) || scrape.labels(metric).contains(label);
+                assert!(known, "{metric} has no label {label}");
+            }
+        }
+    }
+    Ok(())
+}
