@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, web};
 use data_encoding::BASE64URL_NOPAD;
 use gatepass_core::clock::{Clock, System};
 use gatepass_core::pairing::challenge_message;
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::Answer;
+use crate::fake_landing::{self, Landing};
 use crate::gatepass::Gatepass;
 use crate::{Result, forge, ports};
 
@@ -43,6 +44,7 @@ pub struct FakeSite {
     /// Its key, to be taken into use by pairing.
     pub key: SigningKey,
     challenge: Arc<Mutex<Challenge>>,
+    landing: Arc<Mutex<Landing>>,
     server: ServerHandle,
     http: reqwest::Client,
 }
@@ -92,13 +94,19 @@ impl FakeSite {
         let answers = Arc::new(SigningKey::from_pkcs8_pem(&key.to_pkcs8_pem()?)?);
         let stranger = Arc::new(forge::strange_key()?);
         let challenge = Arc::new(Mutex::new(Challenge::Signed));
-        let behaviour = Arc::clone(&challenge);
+        let landing = Arc::new(Mutex::new(Landing::Whole));
+        let (behaviour, spoiled) = (Arc::clone(&challenge), Arc::clone(&landing));
         let server = HttpServer::new(move || {
             let (key, stranger) = (Arc::clone(&answers), Arc::clone(&stranger));
-            let behaviour = Arc::clone(&behaviour);
-            App::new().default_service(web::to(move |query: web::Query<Asked>| {
+            let (behaviour, spoiled) = (Arc::clone(&behaviour), Arc::clone(&spoiled));
+            App::new().default_service(web::to(move |request: HttpRequest, query: web::Query<Asked>| {
+                let landing = *spoiled.lock().unwrap_or_else(PoisonError::into_inner);
                 let challenge = *behaviour.lock().unwrap_or_else(PoisonError::into_inner);
-                let answer = answer(challenge, &query, &key, &stranger);
+                let answer = if query.action == "gatepass" {
+                    fake_landing::answer(landing, &request, &query.site)
+                } else {
+                    answer(challenge, &query, &key, &stranger)
+                };
                 async move { answer }
             }))
         })
@@ -109,12 +117,25 @@ impl FakeSite {
         let handle = server.handle();
         std::thread::spawn(move || actix_web::rt::System::new().block_on(server));
         let http = reqwest::Client::builder().no_proxy().build()?;
-        Ok(Self { url: format!("http://127.0.0.1:{port}"), port, key, challenge, server: handle, http })
+        Ok(Self {
+            url: format!("http://127.0.0.1:{port}"),
+            port,
+            key,
+            challenge,
+            landing,
+            server: handle,
+            http,
+        })
     }
 
     /// How it answers from now on.
     pub fn answers(&self, challenge: Challenge) {
         *self.challenge.lock().unwrap_or_else(PoisonError::into_inner) = challenge;
+    }
+
+    /// How its login endpoint answers browsers from now on.
+    pub fn lands(&self, landing: Landing) {
+        *self.landing.lock().unwrap_or_else(PoisonError::into_inner) = landing;
     }
 
     /// Calls the bridge from another address of this machine from now on, such as 127.0.0.2.

@@ -21,6 +21,7 @@
 pub mod api;
 pub mod browser;
 pub mod demo;
+pub mod fake_landing;
 pub mod fake_site;
 pub mod fixtures;
 pub mod forge;
@@ -36,6 +37,7 @@ pub mod script;
 pub mod sentinel;
 pub mod spoil;
 pub mod stack;
+pub mod tls_proxy;
 pub mod web;
 pub mod wire;
 pub mod wordpress;

@@ -213,6 +213,19 @@ pub(crate) enum Command {
     /// WordPress sites
     #[command(subcommand)]
     Site(SiteCommand),
+    /// Check this deployment and its sites from the outside, and say what to do about what is not well; status 1 if
+    /// something failed
+    Doctor(DoctorArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DoctorArgs {
+    /// Sites, by id or URL [default: all that are paired]
+    #[arg(value_name = "SITE_ID|URL")]
+    pub(crate) sites: Vec<String>,
+    /// Whose sites
+    #[arg(long, default_value = "default")]
+    pub(crate) tenant: Tenant,
 }
 
 #[derive(Debug, Subcommand)]

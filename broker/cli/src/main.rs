@@ -6,6 +6,7 @@
 mod args;
 mod clients;
 mod config;
+mod doctor;
 mod error;
 mod instance;
 mod logging;
@@ -50,6 +51,7 @@ fn run(args: Args) -> Result<(), Failure> {
         match args.command {
             Command::Serve => serve::serve(&config).await,
             Command::Client(command) => clients::run(&config, command).await,
+            Command::Doctor(args) => doctor::run(&config, args).await,
             Command::Site(command) => sites::run(&config, command).await,
         }
     })

@@ -107,6 +107,7 @@ measured! {
         ping() -> ();
         check() -> ();
         settled() -> ();
+        advice() -> Vec<String>;
         status() -> Status;
         try_writing() -> ();
     } {

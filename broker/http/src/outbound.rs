@@ -24,7 +24,10 @@ pub enum CallError {
     /// It took longer than [`TIMEOUT`].
     #[error("no answer in {} seconds", TIMEOUT.as_secs())]
     Timeout,
-    /// No such name, no connection, no trusted certificate, or no HTTP.
+    /// Whoever answers does not prove by a certificate in force that the name is theirs.
+    #[error("its certificate is out of date, for another name, or from nobody we trust")]
+    Untrusted,
+    /// No such name, no connection, or no HTTP.
     #[error("no connection")]
     Unreachable,
 }
@@ -35,6 +38,11 @@ impl From<reqwest::Error> for CallError {
         while let Some(inner) = cause {
             if let Some(forbidden) = inner.downcast_ref::<Forbidden>() {
                 return Self::Forbidden(*forbidden);
+            }
+            // An I/O error leads only to what is behind what it wraps.
+            let wrapped = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            if let Some(rustls::Error::InvalidCertificate(_)) = wrapped.and_then(|e| e.downcast_ref()) {
+                return Self::Untrusted;
             }
             cause = inner.source();
         }
@@ -70,6 +78,8 @@ impl Outbound {
             // What was resolved before is not called again.
             .pool_max_idle_per_host(0)
             .timeout(TIMEOUT)
+            // So that one sees when a certificate ends.
+            .tls_info(true)
             .user_agent(concat!("Gatepass/", env!("CARGO_PKG_VERSION")))
             .build()?;
         Ok(Self { client, destinations })

@@ -6,6 +6,7 @@ mod bridge;
 mod browser;
 mod click;
 mod damage;
+mod doctor;
 mod faults;
 mod floods;
 mod forgeries;
@@ -124,6 +125,10 @@ gatepass_tests::run! {
         damage::a_file_that_another_program_holds_is_told_plainly,
         limits::whoever_asks_too_often_is_told_when_to_ask_again,
         limits::an_attacker_on_everybodys_address_locks_nobody_out,
+        doctor::a_whole_site_and_deployment_are_well,
+        doctor::each_fault_of_a_site_is_found_by_its_own_check,
+        doctor::each_fault_of_a_deployment_is_found_by_its_own_check,
+        doctor::a_certificate_that_ends_soon_is_warned_of_and_one_that_ended_fails,
         metrics::what_happens_is_counted_and_only_where_prometheus_asks,
         metrics::whoever_invents_names_adds_no_series,
         metrics::dashboard_and_alerts_name_only_what_is_exported,

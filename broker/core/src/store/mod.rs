@@ -280,6 +280,8 @@ pub trait Store: Sites + Clients + Members + Handoffs + Events + std::fmt::Debug
     /// Answers once all that was written so far is as safe as writes that take rights away are made: for whoever
     /// answers for such a write a second time without writing it again.
     async fn settled(&self) -> Result<()>;
+    /// What is unwise about how it is set, in words for its operator.
+    async fn advice(&self) -> Result<Vec<String>>;
     /// What it says of itself.
     async fn status(&self) -> Result<Status>;
     /// Writes something that changes nothing, to see whether it can.

@@ -90,6 +90,12 @@ impl Link {
         Ok(Self(Arc::new(Inner { at, by, slots, generation: AtomicU64::new(0), looked })))
     }
 
+    /// How the server is set.
+    pub(super) async fn look(&self) -> RedisResult<Findings> {
+        let (_, mut connection) = self.connection().await?;
+        settings::look(&mut connection, self.0.by).await
+    }
+
     /// Where it leads, for people.
     pub(super) fn name(&self) -> &str {
         &self.0.at.name

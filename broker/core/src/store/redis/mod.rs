@@ -21,6 +21,7 @@ use async_trait::async_trait;
 
 use self::link::Link;
 use self::replicas::{Lane, Lanes};
+use self::settings::Findings;
 use super::{Result, Status, Store, StoreError, from_json, parsed, to_json};
 use crate::clock::Timestamp;
 use crate::event::Context;
@@ -226,6 +227,11 @@ impl Store for Redis {
 
     async fn settled(&self) -> Result<()> {
         self.lane().await?.reach_replicas().await
+    }
+
+    async fn advice(&self) -> Result<Vec<String>> {
+        let Findings { refusal, warnings, .. } = self.link.look().await?;
+        Ok(refusal.into_iter().chain(warnings).collect())
     }
 
     async fn status(&self) -> Result<Status> {

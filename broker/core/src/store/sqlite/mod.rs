@@ -168,6 +168,11 @@ impl Store for Sqlite {
         Ok(())
     }
 
+    async fn advice(&self) -> Result<Vec<String>> {
+        // It is set here alone.
+        Ok(Vec::new())
+    }
+
     async fn status(&self) -> Result<Status> {
         self.ping().await?;
         let size = |ending: &str| {
