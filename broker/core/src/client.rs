@@ -74,14 +74,18 @@ pub enum Scope {
     /// Put members.
     #[serde(rename = "members:write")]
     MembersWrite,
-    /// Register, change and remove sites.
+    /// Register, change and remove sites, and read their trails.
     #[serde(rename = "sites")]
     Sites,
+    /// Read the trails of sites.
+    #[serde(rename = "events")]
+    Events,
 }
 
 impl Scope {
     /// All there are: what a key gets when nothing else is said.
-    pub const ALL: [Self; 4] = [Self::Handoffs, Self::MembersRead, Self::MembersWrite, Self::Sites];
+    pub const ALL: [Self; 5] =
+        [Self::Handoffs, Self::MembersRead, Self::MembersWrite, Self::Sites, Self::Events];
 
     /// As written in requests and lists.
     pub const fn as_str(self) -> &'static str {
@@ -90,6 +94,7 @@ impl Scope {
             Self::MembersRead => "members:read",
             Self::MembersWrite => "members:write",
             Self::Sites => "sites",
+            Self::Events => "events",
         }
     }
 }
@@ -100,7 +105,7 @@ impl std::str::FromStr for Scope {
         Self::ALL
             .into_iter()
             .find(|scope| scope.as_str() == text)
-            .ok_or(InvalidId { expected: "one of handoffs, members:read, members:write, sites" })
+            .ok_or(InvalidId { expected: "one of handoffs, members:read, members:write, sites, events" })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The panel API, `/v1`.
 
+mod events;
 mod handoffs;
 mod key_set;
 mod members;
@@ -22,7 +23,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .route(delete().to(sites::remove)),
         )
         .service(at("/v1/sites/{site}/pairing-code").route(post().to(sites::pairing_code)))
-        .service(at("/v1/sites/{site}/events").route(get().to(sites::events)))
+        .service(at("/v1/sites/{site}/events").route(get().to(events::read)))
         .service(at("/v1/sites/{site}/handoffs").route(post().to(handoffs::create)))
         .service(at("/v1/sites/{site}/handoffs/{id}").route(get().to(handoffs::read)))
         .service(at("/v1/sites/{site}/handoffs/{id}/revoke").route(post().to(handoffs::revoke)))

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
 use gatepass_core::client::Scope;
-use gatepass_core::event::Event;
 use gatepass_core::pairing::make_code;
 use gatepass_core::site::{Origin, Policy, Site, Versions};
 use gatepass_core::store::{ChangePolicy, PolicyChange, SiteCreation};
-use gatepass_core::trail::{Reading, Trail};
 use gatepass_core::validate::{self, FieldError};
 use gatepass_core::{SiteId, Timestamp};
 use gatepass_http::{Code, Json, Problem, Then};
@@ -268,29 +266,4 @@ pub(super) async fn pairing_code(
     let (code, expires_at) = made.ok_or_else(|| Problem::new(Code::SiteNotFound))?;
     let answer = CodeAnswer { site_id: site.id, pairing_code: code.expose(), expires_at };
     Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(answer))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EventPage {
-    #[serde(default)]
-    after: u64,
-}
-
-#[derive(Serialize)]
-pub(super) struct EventList {
-    events: Vec<Event>,
-    /// Pass it as `after` to go on; the same again when nothing is new.
-    next: u64,
-}
-
-pub(super) async fn events(
-    state: web::Data<BrokerState>,
-    OwnSite { site, by }: OwnSite,
-    page: web::Query<EventPage>,
-) -> Result<web::Json<EventList>, Problem> {
-    by.may(Scope::Sites)?;
-    let events = state.store.events(&Trail::Site(site.id), Reading::After(page.after), 200).await?;
-    let next = events.last().map_or(page.after, |event| event.seq);
-    Ok(web::Json(EventList { events, next }))
 }

@@ -24,7 +24,7 @@ use crate::limit::Limited;
 use crate::member::{Member, Wanted};
 use crate::pairing::{Pairing, PairingCode, Proven};
 use crate::site::{Policy, Site};
-use crate::trail::{Extent, Reading, Trail};
+use crate::trail::{About, Extent, Reading, Trail};
 use crate::validate::FieldErrors;
 
 /// Why a store gave no answer. Never a decision: a decision is a value.
@@ -225,11 +225,14 @@ pub enum OutcomeReport {
 
 /// The audit trail.
 #[async_trait]
-pub trait Events: Send + Sync {
+pub trait Events: Send + Sync + std::fmt::Debug {
     /// Writes an event of a site that goes with no change of the store's.
     async fn append_event(&self, site: SiteId, entry: &Entry<'_>, context: &Context) -> Result<()>;
     /// Events of a trail in the order of reading.
     async fn events(&self, trail: &Trail, reading: Reading, limit: usize) -> Result<Vec<Event>>;
+    /// All events of a request or a handoff, in no order, if the store has an index of them; else `None`, and trails
+    /// must be looked through ([`trail::about`](crate::trail::about) does that).
+    async fn indexed(&self, about: &About) -> Result<Option<Vec<(Trail, Event)>>>;
     /// How far a trail reaches.
     async fn extent(&self, trail: &Trail) -> Result<Extent>;
     /// All trails that anything was ever written to, in no order.

@@ -126,6 +126,10 @@ suite! {
         a_number_is_never_given_twice,
         a_sweep_and_the_writers_do_not_disturb_each_other,
         every_trail_is_listed_once,
+        a_page_holds_what_is_looked_for_and_says_how_to_go_on,
+        a_page_looks_at_no_more_than_it_may,
+        several_trails_are_read_as_one_from_the_newest_back,
+        all_of_a_request_or_a_handoff_is_found,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::event::{Context, Event, EventKind};
 use crate::id::{SiteId, Tenant};
 use crate::store::{Entry, Events, Result, corrupt};
-use crate::trail::{Extent, Reading, Trail};
+use crate::trail::{About, Extent, Reading, Trail};
 
 fn seq(entry: &StreamId) -> Result<u64> {
     parsed(entry.id.trim_end_matches("-0"))
@@ -65,6 +65,10 @@ impl Events for Redis {
             Reading::Before(seq) => connection.xrevrange_count(key, format!("({seq}-0"), "-", limit).await?,
         };
         reply.ids.iter().map(event).collect()
+    }
+
+    async fn indexed(&self, _about: &About) -> Result<Option<Vec<(Trail, Event)>>> {
+        Ok(None)
     }
 
     async fn extent(&self, trail: &Trail) -> Result<Extent> {

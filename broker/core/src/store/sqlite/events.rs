@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::event::{Context, Event, EventKind};
 use crate::id::{HandoffId, SiteId, Subject, Tenant};
 use crate::store::{Entry, Events, Result};
-use crate::trail::{Extent, Reading, Trail};
+use crate::trail::{About, Extent, Reading, Trail};
 
 impl Emitter<'_> {
     /// Writes an event in the transaction that it tells of. Without the site there is no trail to write to.
@@ -104,6 +104,20 @@ impl Events for Sqlite {
         self.read(move |connection| {
             let sql = format!("SELECT {COLUMNS} FROM events WHERE trail = ? AND {from} LIMIT ?");
             all(connection, &sql, &[&trail, &seq, &limit], event)
+        })
+        .await
+    }
+
+    async fn indexed(&self, about: &About) -> Result<Option<Vec<(Trail, Event)>>> {
+        let (condition, id) = match about {
+            About::Request(id) => ("context ->> 'request_id' = ?", id.to_string()),
+            About::Handoff(id) => ("handoff = ? AND handoff <> ''", id.to_string()),
+        };
+        self.read(move |connection| {
+            let sql = format!("SELECT {COLUMNS}, trail FROM events WHERE {condition}");
+            let found =
+                all(connection, &sql, &[&id], |row| Ok((parsed(&row.get::<_, String>(7)?)?, event(row)?)))?;
+            Ok(Some(found))
         })
         .await
     }

@@ -109,7 +109,7 @@ impl Members for Sqlite {
             }
             Emitter { transaction, site, now, context: &context }.emit(
                 EventKind::HandoffRevoked,
-                "subject",
+                "all_of_subject",
                 Some(&subject),
                 None,
             )?;

@@ -1,4 +1,4 @@
--- Schema 3: trails. Each tenant gets one beside those of its sites.
+-- Schema 3: trails. Each tenant gets one beside those of its sites, and what is looked for in them has an index.
 CREATE TABLE tenants (
   id TEXT PRIMARY KEY,
   events INTEGER NOT NULL           -- a counter, as that of a site
@@ -18,3 +18,5 @@ CREATE TABLE trails (
 INSERT INTO trails SELECT site, seq, at, kind, cause, subject, handoff, context FROM events;
 DROP TABLE events;
 ALTER TABLE trails RENAME TO events;
+CREATE INDEX events_by_request ON events (context ->> 'request_id');
+CREATE INDEX events_by_handoff ON events (handoff) WHERE handoff <> '';
