@@ -237,7 +237,8 @@ pub(crate) enum ClientCommand {
         /// Whose it is: the key sees only this tenant's sites
         #[arg(long, default_value = "default")]
         tenant: Tenant,
-        /// What the key may do: handoffs, members:read, members:write, sites [default: all of it]
+        /// What the key may do: handoffs, handoffs:on_behalf (support staff acts for customers), members:read,
+        /// members:write, sites [default: all but handoffs:on_behalf]
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<Scope>,
     },

@@ -19,7 +19,7 @@ pub(crate) async fn run(config: &Config, command: ClientCommand) -> Result<(), F
             if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
                 return Err(Failure::Usage("a client's name is 1 to 100 characters".to_owned()));
             }
-            let scopes = if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes };
+            let scopes = if scopes.is_empty() { Scope::DEFAULT.to_vec() } else { scopes };
             let id = ClientId::generate(now, &System)?;
             let client = Client { id, tenant, name, scopes, created_at: now, revoked_at: None };
             let key = ApiKey::generate(&System)?;

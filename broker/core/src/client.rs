@@ -68,6 +68,9 @@ pub enum Scope {
     /// Ask for handoffs, read and revoke them.
     #[serde(rename = "handoffs")]
     Handoffs,
+    /// Ask for handoffs by which somebody of the panel's staff acts for a customer, beside [`Scope::Handoffs`].
+    #[serde(rename = "handoffs:on_behalf")]
+    HandoffsOnBehalf,
     /// Read members.
     #[serde(rename = "members:read")]
     MembersRead,
@@ -83,14 +86,25 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// All there are: what a key gets when nothing else is said.
-    pub const ALL: [Self; 5] =
+    /// All there are.
+    pub const ALL: [Self; 6] = [
+        Self::Handoffs,
+        Self::HandoffsOnBehalf,
+        Self::MembersRead,
+        Self::MembersWrite,
+        Self::Sites,
+        Self::Events,
+    ];
+
+    /// What a key gets when nothing else is said. To act for customers is nothing that a panel's button needs.
+    pub const DEFAULT: [Self; 5] =
         [Self::Handoffs, Self::MembersRead, Self::MembersWrite, Self::Sites, Self::Events];
 
     /// As written in requests and lists.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Handoffs => "handoffs",
+            Self::HandoffsOnBehalf => "handoffs:on_behalf",
             Self::MembersRead => "members:read",
             Self::MembersWrite => "members:write",
             Self::Sites => "sites",
@@ -102,10 +116,9 @@ impl Scope {
 impl std::str::FromStr for Scope {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        Self::ALL
-            .into_iter()
-            .find(|scope| scope.as_str() == text)
-            .ok_or(InvalidId { expected: "one of handoffs, members:read, members:write, sites, events" })
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(InvalidId {
+            expected: "one of handoffs, handoffs:on_behalf, members:read, members:write, sites, events",
+        })
     }
 }
 
@@ -160,5 +173,11 @@ mod tests {
             assert_eq!(scope.as_str().parse(), Ok(scope));
             assert_eq!(serde_json::to_value(scope).unwrap(), scope.as_str());
         }
+    }
+
+    #[test]
+    fn only_to_act_for_customers_must_be_asked_for_by_name() {
+        let named = Scope::ALL.into_iter().filter(|scope| !Scope::DEFAULT.contains(scope));
+        assert_eq!(named.collect::<Vec<_>>(), [Scope::HandoffsOnBehalf]);
     }
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::handoff::OnBehalf;
 use crate::id::{ClientId, HandoffId, InvalidId, RequestId, Subject};
 
 macro_rules! kinds {
@@ -95,6 +96,9 @@ pub struct Context {
     /// Who was at the command line, as the operating system says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<String>,
+    /// Who of the panel's staff acts for the customer. A store takes it from the handoff that the event is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf: Option<OnBehalf>,
     /// Whatever else is worth telling, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -103,13 +107,26 @@ pub struct Context {
 impl Context {
     /// A context with only what is always there.
     pub const fn new(request_id: RequestId, actor: Actor) -> Self {
-        Self { request_id, actor, client_ip: None, user_agent: None, operator: None, note: None }
+        Self {
+            request_id,
+            actor,
+            client_ip: None,
+            user_agent: None,
+            operator: None,
+            on_behalf: None,
+            note: None,
+        }
     }
 
     /// The same, with a note.
     #[must_use]
     pub fn noting(&self, note: impl Into<String>) -> Self {
         Self { note: Some(note.into()), ..self.clone() }
+    }
+
+    /// The same, naming who acts for the customer.
+    pub(crate) fn naming(&self, actor: Option<&OnBehalf>) -> Self {
+        Self { on_behalf: actor.cloned(), ..self.clone() }
     }
 }
 

@@ -24,6 +24,10 @@ pub const ATTEMPT_WINDOW: Duration = Duration::from_secs(15);
 /// only then is "no record" the same as "never to be redeemed".
 pub const RECORD_RETENTION: Duration = Duration::from_secs(3600);
 
+/// For how long a session lasts in which somebody acts for the customer: enough to see what the customer sees, too
+/// short for a browser at a support desk to be left with it overnight.
+pub const ON_BEHALF_SESSION: Duration = Duration::from_secs(3600);
+
 /// Someone of the panel's staff who acts for the customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +53,18 @@ pub struct Details {
     pub client: ClientId,
     /// By which request.
     pub request_id: RequestId,
+}
+
+impl Details {
+    /// Whether the session outlives the browser; never while somebody acts for the customer.
+    pub const fn is_remembered(&self) -> bool {
+        self.remember && self.actor.is_none()
+    }
+
+    /// For how long the session lasts at most; `None` for as long as WordPress makes it.
+    pub fn session_limit(&self) -> Option<Duration> {
+        self.actor.as_ref().map(|_| ON_BEHALF_SESSION)
+    }
 }
 
 /// What the issuing step writes.
@@ -300,6 +316,8 @@ pub struct Handoff {
     pub redeemed_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// Who acts for the customer.
+    pub actor: Option<OnBehalf>,
     /// What WordPress did.
     pub outcome: Option<Outcome>,
 }

@@ -4,6 +4,8 @@ use email_address::{EmailAddress, Options};
 use serde::Serialize;
 use url::Url;
 
+use crate::handoff::OnBehalf;
+use crate::id::InvalidId;
 use crate::member::{Consent, Membership, Status, Wanted};
 use crate::site::{LIFETIME_SECS, Origin, Policy, check_http_url};
 
@@ -140,6 +142,32 @@ pub fn policy(policy: &Policy) -> FieldErrors {
     errors
 }
 
+/// Checks who is to act for a customer, and reads it. A reason of two letters is none.
+pub fn on_behalf(subject: &str, name: &str, reason: &str) -> Result<OnBehalf, FieldErrors> {
+    let mut errors = Vec::new();
+    let id = subject.parse().map_err(|error: InvalidId| {
+        errors.push(FieldError::new("actor.subject", "invalid", error.to_string()))
+    });
+    for (field, value, min_chars, max_chars) in
+        [("actor.name", name, 1, 100), ("actor.reason", reason, 3, 500)]
+    {
+        if value.trim().chars().count() < min_chars {
+            errors.push(FieldError::new(
+                field,
+                "too_short",
+                format!("{min_chars} to {max_chars} characters"),
+            ));
+        }
+        text(&mut errors, field, value, max_chars);
+    }
+    match id {
+        Ok(subject) if errors.is_empty() => {
+            Ok(OnBehalf { subject, name: name.to_owned(), reason: reason.to_owned() })
+        }
+        _ => Err(errors),
+    }
+}
+
 /// Whether this is a path that stays on whichever site it is used on.
 fn is_path(path: &str) -> bool {
     let anywhere = "https://site.invalid".parse::<Origin>();
@@ -261,6 +289,28 @@ mod tests {
         ] {
             assert!(!is_email(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn every_wrong_field_of_an_actor_is_named() {
+        assert!(on_behalf("staff-7", "Sam “Ä” O'Neil", "See ticket #4711: the menu is gone").is_ok());
+        assert!(on_behalf("s", &"ä".repeat(100), &"ä".repeat(500)).is_ok());
+        let found = |subject: &str, name: &str, reason: &str| -> Vec<_> {
+            on_behalf(subject, name, reason).unwrap_err().into_iter().map(|e| (e.field, e.code)).collect()
+        };
+        let at = |field: &str, code| (format!("actor.{field}"), code);
+        assert_eq!(
+            found("a/b", " ", "ab "),
+            [at("subject", "invalid"), at("name", "too_short"), at("reason", "too_short")]
+        );
+        assert_eq!(
+            found("", &"n".repeat(101), &"r".repeat(501)),
+            [at("subject", "invalid"), at("name", "too_long"), at("reason", "too_long")]
+        );
+        assert_eq!(
+            found("s", "S\nam", "why\u{0}not"),
+            [at("name", "control_character"), at("reason", "control_character")]
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ use gatepass_core::store::{
     ChangePolicy, Clients, Entry, Events, Handoffs, MemberPut, Members, OutcomeReport, PolicyChange, Result,
     SiteCreation, Sites, Status,
 };
-use gatepass_core::trail::{Extent, Reading, Trail};
+use gatepass_core::trail::{About, Extent, Reading, Trail};
 use gatepass_core::{ClientId, HandoffId, SiteId, Store, Subject, Tenant, Timestamp};
 use gatepass_keys::KeyId;
 
@@ -100,6 +100,7 @@ measured! {
         append_event(site: SiteId, entry: &Entry<'_>, context: &Context) -> ();
         events(trail: &Trail, reading: Reading, limit: usize) -> Vec<Event>;
         extent(trail: &Trail) -> Extent;
+        indexed(about: &About) -> Option<Vec<(Trail, Event)>>;
         trails() -> Vec<Trail>;
         remove_events(trail: &Trail, last: u64) -> u64;
     }

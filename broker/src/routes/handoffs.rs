@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
 use gatepass_core::client::Scope;
-use gatepass_core::handoff::{Details, Handoff, Outcome, Revocation, State};
+use gatepass_core::handoff::{Details, Handoff, OnBehalf, Outcome, Revocation, State};
 use gatepass_core::issue::{self, issue};
 use gatepass_core::site::LIFETIME_SECS;
 use gatepass_core::validate::{self, FieldError};
@@ -31,6 +31,9 @@ pub(super) struct NewHandoff {
     /// Whether WordPress is to remember the session (14 days instead of 2).
     #[serde(default)]
     remember: bool,
+    /// Who of the panel's staff acts for the customer; needs the scope `handoffs:on_behalf`.
+    #[serde(default)]
+    actor: Option<NewActor>,
     /// Address of the customer's browser, for the trail.
     #[serde(default)]
     client_ip: Option<IpAddr>,
@@ -40,6 +43,18 @@ pub(super) struct NewHandoff {
     /// Life of the token in seconds, 5 to 300, at most the site's own.
     #[serde(default)]
     ttl: Option<u32>,
+}
+
+/// Not yet looked at, so that all that is wrong with it can be said at once.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewActor {
+    /// The panel's id of that person.
+    subject: String,
+    /// Their name, 1 to 100 characters.
+    name: String,
+    /// Why, 3 to 500 characters.
+    reason: String,
 }
 
 /// A binding is a SHA-256 in base64url, and there must be one where the site wants it.
@@ -71,6 +86,10 @@ pub(super) async fn create(
     Then(OwnSite { site, by }, Json(body)): Then<OwnSite, Json<NewHandoff>>,
 ) -> Result<HttpResponse, Problem> {
     by.may(Scope::Handoffs)?;
+    let acts = body.actor.is_some();
+    if acts {
+        by.may(Scope::HandoffsOnBehalf)?;
+    }
     let mut errors = Vec::new();
     let redirect_to = body.redirect_to.and_then(|target| {
         validate::redirect_to(&target, &site.origin).map_err(|error| errors.push(error)).ok()
@@ -80,6 +99,15 @@ pub(super) async fn create(
     } else if body.ttl.is_some_and(|ttl| ttl > site.policy.token_lifetime) {
         let message = format!("this site's tokens live at most {} seconds", site.policy.token_lifetime);
         errors.push(FieldError::new("ttl", "out_of_range", message));
+    }
+    let actor = body.actor.and_then(|actor| {
+        validate::on_behalf(&actor.subject, &actor.name, &actor.reason)
+            .map_err(|found| errors.extend(found))
+            .ok()
+    });
+    if acts && body.remember {
+        let message = "a session in which somebody acts for a customer is never remembered";
+        errors.push(FieldError::new("remember", "not_allowed", message));
     }
     errors.extend(check_binding(body.binding.as_deref(), site.policy.requires_binding()));
     Problem::check(errors)?;
@@ -104,7 +132,7 @@ pub(super) async fn create(
         details: Details {
             redirect_to,
             remember: body.remember,
-            actor: None,
+            actor,
             client: by.client.id,
             request_id: context.request_id.clone(),
         },
@@ -144,6 +172,8 @@ pub(super) struct Read {
     issued_at: Timestamp,
     expires_at: Timestamp,
     redeemed_at: Option<Timestamp>,
+    /// Who acts for the customer.
+    actor: Option<OnBehalf>,
     /// Whom WordPress let in, or refused.
     wordpress_user_id: Option<u64>,
     /// Why WordPress made no session.
@@ -165,6 +195,7 @@ impl Read {
             issued_at: handoff.issued_at,
             expires_at: handoff.expires_at,
             redeemed_at: handoff.redeemed_at,
+            actor: handoff.actor,
             wordpress_user_id,
             refusal,
         }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
-use gatepass_core::handoff::{Intent, OnBehalf, Preview};
+use gatepass_core::handoff::{Details, Intent, OnBehalf, Preview};
 use gatepass_core::member::{Member, Membership};
 use gatepass_core::redeem::{self, Allowed, RedeemError, redeem};
 use gatepass_core::site::Policy;
@@ -101,6 +101,15 @@ impl<'a> PreviewAnswer<'a> {
 #[derive(Serialize)]
 pub(super) struct Session {
     remember: bool,
+    /// For how long it lasts at most; `null` for as long as WordPress makes it.
+    max_seconds: Option<u64>,
+}
+
+impl From<&Details> for Session {
+    fn from(details: &Details) -> Self {
+        let max_seconds = details.session_limit().map(|limit| limit.as_secs());
+        Self { remember: details.is_remembered(), max_seconds }
+    }
 }
 
 impl<'a> From<&'a Member> for MemberAnswer<'a> {
@@ -156,7 +165,7 @@ pub(super) async fn create(
         repeat,
         member: MemberAnswer::from(member),
         membership: &member.wanted.membership,
-        session: Session { remember: details.remember },
+        session: Session::from(details),
         actor: &details.actor,
         redirect_to: &details.redirect_to,
         policy: PolicyAnswer::from(&site.policy),

@@ -144,7 +144,7 @@ async fn store(config: &Config) -> Result<Arc<dyn Store>, Verdict> {
             "it is made when gatepass serve starts; or name the store that it uses, with --store",
         ));
     }
-    open::store(config).await.map_err(|error| {
+    open::store(config, config.retention).await.map_err(|error| {
         Verdict::failed(
             error.to_string(),
             "see whether it runs, and deploy/redis.conf for what Redis must be set to",

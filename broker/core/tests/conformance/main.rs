@@ -75,6 +75,13 @@ suite! {
         an_outcome_needs_a_redemption,
         a_record_can_be_read_for_an_hour_after_expiry,
     }
+    support {
+        every_event_of_the_handoff_names_who_acts,
+        who_was_to_act_is_named_where_nothing_is_issued,
+        nobody_is_named_for_a_token_that_is_not_the_records,
+        a_customers_own_handoff_names_nobody,
+        its_session_is_short_and_not_remembered,
+    }
     limits {
         a_member_is_asked_for_only_so_often,
         an_api_key_asks_only_so_often_on_each_site,

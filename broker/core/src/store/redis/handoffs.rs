@@ -7,24 +7,32 @@ use super::{Redis, from_json, keys, limited, members, parsed, required, to_json}
 use crate::clock::Timestamp;
 use crate::event::Context;
 use crate::handoff::{
-    ATTEMPT_WINDOW, Handoff, Intent, Issuance, NewHandoff, Outcome, Presented, RECORD_RETENTION, Redeemed,
-    Redemption, Refusal, Revocation,
+    ATTEMPT_WINDOW, Details, Handoff, Intent, Issuance, NewHandoff, Outcome, Presented, RECORD_RETENTION,
+    Redeemed, Redemption, Refusal, Revocation,
 };
 use crate::id::{HandoffId, SiteId};
 use crate::store::{Handoffs, OutcomeReport, Result, corrupt};
 use crate::trail::Trail;
 
 /// What a handoff's hash answers, in the order of [`FIELDS`].
-type Fields =
-    (Option<String>, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>);
-const FIELDS: [&str; 6] = ["subject", "issued_at", "expires_at", "spent_at", "revoked_at", "outcome"];
+type Fields = (
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
+const FIELDS: [&str; 7] =
+    ["subject", "issued_at", "expires_at", "spent_at", "revoked_at", "details", "outcome"];
 
 fn time(text: Option<&str>) -> Result<Option<Timestamp>> {
     text.map(|text| parsed(text).map(Timestamp::from_millis)).transpose()
 }
 
 fn handoff(id: HandoffId, fields: &Fields) -> Result<Option<Handoff>> {
-    let (subject, issued_at, expires_at, spent_at, revoked_at, outcome) = fields;
+    let (subject, issued_at, expires_at, spent_at, revoked_at, details, outcome) = fields;
     let Some(subject) = subject else { return Ok(None) };
     Ok(Some(Handoff {
         id,
@@ -33,6 +41,7 @@ fn handoff(id: HandoffId, fields: &Fields) -> Result<Option<Handoff>> {
         expires_at: required(time(expires_at.as_deref())?, "expires_at")?,
         redeemed_at: time(spent_at.as_deref())?,
         revoked_at: time(revoked_at.as_deref())?,
+        actor: from_json::<Details>(required(details.as_deref(), "details")?)?.actor,
         outcome: outcome.as_deref().map(from_json).transpose()?,
     }))
 }
@@ -42,7 +51,8 @@ impl Handoffs for Redis {
     async fn issue(&self, site: SiteId, handoff: &NewHandoff, context: &Context) -> Result<Issuance> {
         let retention =
             handoff.issued_at.age_at(handoff.expires_at.plus(RECORD_RETENTION)).as_millis().to_string();
-        let mut call = Self::call(&self.scripts.issue, site, handoff.issued_at, context)?;
+        let named = context.naming(handoff.details.actor.as_ref());
+        let mut call = Self::call(&self.scripts.issue, site, handoff.issued_at, &named)?;
         call.key(keys::handoff(site, handoff.id))
             .key(keys::member(site, &handoff.subject))
             .arg(handoff.id.to_string())

@@ -8,14 +8,14 @@ use super::{Emitter, Sqlite, from_json, limits, members, one, parsed, primary, s
 use crate::clock::Timestamp;
 use crate::event::{Context, EventKind};
 use crate::handoff::{
-    ATTEMPT_WINDOW, Handoff, Intent, Issuance, NewHandoff, Outcome, Presented, RECORD_RETENTION, Redeemed,
-    Redemption, Refusal, Revocation,
+    ATTEMPT_WINDOW, Details, Handoff, Intent, Issuance, NewHandoff, Outcome, Presented, RECORD_RETENTION,
+    Redeemed, Redemption, Refusal, Revocation,
 };
 use crate::id::{HandoffId, SiteId};
 use crate::store::{Handoffs, OutcomeReport, Result, corrupt};
 
 fn handoff(connection: &Connection, site: SiteId, id: HandoffId) -> Result<Option<Handoff>> {
-    let sql = "SELECT h.subject, h.issued_at, h.expires_at, h.spent_at, h.revoked_at, h.outcome,
+    let sql = "SELECT h.subject, h.issued_at, h.expires_at, h.spent_at, h.revoked_at, h.details, h.outcome,
                  max(coalesce(m.not_before, -1), coalesce(s.not_before, -1)), k.revoked_at
                FROM handoffs h JOIN sites s ON s.id = h.site
                LEFT JOIN members m ON m.site = h.site AND m.subject = h.subject
@@ -29,9 +29,10 @@ fn handoff(connection: &Connection, site: SiteId, id: HandoffId) -> Result<Optio
             expires_at: Timestamp::from_millis(row.get(2)?),
             redeemed_at: time(row.get(3)?),
             revoked_at: time(row.get(4)?),
-            outcome: row.get::<_, Option<String>>(5)?.as_deref().map(from_json).transpose()?,
+            actor: from_json::<Details>(&row.get::<_, String>(5)?)?.actor,
+            outcome: row.get::<_, Option<String>>(6)?.as_deref().map(from_json).transpose()?,
         };
-        found.voided_by(time(row.get(6)?), time(row.get(7)?));
+        found.voided_by(time(row.get(7)?), time(row.get(8)?));
         Ok(found)
     })
 }
@@ -49,7 +50,7 @@ struct Record {
     spent: Option<(Timestamp, String)>,
     redeemable_until: Timestamp,
     binding: String,
-    details: String,
+    details: Details,
     revoked: bool,
 }
 
@@ -70,26 +71,34 @@ fn record(transaction: &Transaction<'_>, site: SiteId, presented: &Presented) ->
             spent: time(row.get(2)?).zip(row.get(3)?),
             redeemable_until: Timestamp::from_millis(row.get(4)?),
             binding: row.get(5)?,
-            details: row.get(6)?,
+            details: from_json(&row.get::<_, String>(6)?)?,
             revoked: row.get(7)?,
         })
     })
 }
 
+impl Record {
+    /// Whether it is of this very token.
+    fn is_of(&self, presented: &Presented) -> bool {
+        self.token_hash == presented.token_hash.to_base64url()
+    }
+}
+
 /// What is to be done with a token.
-enum Decision {
-    Spend(Record),
-    Repeat(Record),
+enum Decision<'a> {
+    Spend(&'a Record),
+    Repeat(&'a Record),
     Refuse(Refusal),
 }
 
 /// The order of outcomes; the Redis script `redeem.lua` is its twin.
-fn decide(
+fn decide<'a>(
     transaction: &Transaction<'_>,
     site: SiteId,
     presented: &Presented,
+    record: Option<&'a Record>,
     now: Timestamp,
-) -> Result<Decision> {
+) -> Result<Decision<'a>> {
     use Refusal::{
         BindingMismatch, Expired, MembershipInactive, Mismatch, NoRecord, Revoked, Superseded, Used,
     };
@@ -98,8 +107,8 @@ fn decide(
         allowed_until(transaction, site, presented.subject.as_str())
             .map(|until| until.is_none_or(|until| now >= until))
     };
-    let Some(record) = record(transaction, site, presented)? else { return refuse(NoRecord) };
-    if record.token_hash != presented.token_hash.to_base64url() {
+    let Some(record) = record else { return refuse(NoRecord) };
+    if !record.is_of(presented) {
         return refuse(Mismatch);
     }
     if record.primary != primary(transaction)? {
@@ -135,7 +144,8 @@ fn decide(
 #[async_trait]
 impl Handoffs for Sqlite {
     async fn issue(&self, site: SiteId, handoff: &NewHandoff, context: &Context) -> Result<Issuance> {
-        let (handoff, context, rates) = (handoff.clone(), context.clone(), self.limits);
+        let (handoff, rates) = (handoff.clone(), self.limits);
+        let context = context.naming(handoff.details.actor.as_ref());
         self.write(move |transaction| {
             let now = handoff.issued_at;
             if !sites::exists(transaction, site)? {
@@ -196,6 +206,9 @@ impl Handoffs for Sqlite {
             if !sites::exists(transaction, site)? {
                 return Ok(Redemption::Refused(Refusal::NoRecord));
             }
+            let record = record(transaction, site, &presented)?;
+            let own = record.as_ref().filter(|record| record.is_of(&presented));
+            let context = context.naming(own.and_then(|record| record.details.actor.as_ref()));
             let emitter = Emitter { transaction, site, now, context: &context };
             let emit = |kind, cause| emitter.emit(kind, cause, Some(&presented.subject), Some(presented.id));
             let redeemed = |record: &Record| {
@@ -204,7 +217,7 @@ impl Handoffs for Sqlite {
                 Ok::<_, super::StoreError>(Box::new(Redeemed {
                     id: presented.id,
                     member,
-                    details: from_json(&record.details)?,
+                    details: record.details.clone(),
                 }))
             };
             let (kind, id) = (EventKind::HandoffRefused, presented.id);
@@ -213,7 +226,7 @@ impl Handoffs for Sqlite {
                 let answers = [rates.answers_of(id, presented.intent)];
                 emitter.count(&answers, kind, &presented.subject, Some(id))
             };
-            match decide(transaction, site, &presented, now)? {
+            match decide(transaction, site, &presented, record.as_ref(), now)? {
                 Decision::Refuse(refusal) => {
                     let tries = [rates.tries_of(id), rates.tries_from(&context)];
                     let limited = emitter.refused(&tries, kind, refusal.cause(), &presented.subject, id)?;
@@ -223,14 +236,14 @@ impl Handoffs for Sqlite {
                     if let Some(limited) = full()? {
                         return Ok(Redemption::Limited(limited));
                     }
-                    Ok(Redemption::Previewed(Box::new((*redeemed(&record)?).into())))
+                    Ok(Redemption::Previewed(Box::new((*redeemed(record)?).into())))
                 }
                 Decision::Repeat(record) => {
                     if let Some(limited) = full()? {
                         return Ok(Redemption::Limited(limited));
                     }
                     emit(EventKind::HandoffRepeated, "")?;
-                    Ok(Redemption::Repeated(redeemed(&record)?))
+                    Ok(Redemption::Repeated(redeemed(record)?))
                 }
                 Decision::Spend(record) => {
                     transaction
@@ -244,7 +257,7 @@ impl Handoffs for Sqlite {
                             presented.id.to_string()
                         ])?;
                     emit(EventKind::HandoffRedeemed, "")?;
-                    Ok(Redemption::Redeemed(redeemed(&record)?))
+                    Ok(Redemption::Redeemed(redeemed(record)?))
                 }
             }
         })
@@ -274,6 +287,7 @@ impl Handoffs for Sqlite {
                 params![now.millis(), site.to_string(), id.to_string()],
             )?;
             if changed == 1 {
+                let context = context.naming(found.actor.as_ref());
                 let emitter = Emitter { transaction, site, now, context: &context };
                 emitter.emit(EventKind::HandoffRevoked, "", Some(&found.subject), Some(id))?;
                 found.revoked_at = found.revoked_at.or(Some(now));
@@ -324,6 +338,7 @@ impl Handoffs for Sqlite {
                 params![to_json(&outcome)?, site.to_string(), id.to_string()],
             )?;
             let (kind, cause) = outcome.event();
+            let context = context.naming(found.actor.as_ref());
             let emitter = Emitter { transaction, site, now, context: &context };
             emitter.emit(kind, cause, Some(&found.subject), Some(id))?;
             Ok(OutcomeReport::Recorded)

@@ -53,6 +53,14 @@ local function refused(buckets, kind, cause, subject, handoff)
   return answer
 end
 
+-- From here on events name who acts for the customer, if the handoff has somebody. The twin of `Context::naming`.
+local function name_actor(details)
+  local actor = cjson.decode(details).actor
+  if actor ~= cjson.null then
+    CONTEXT = string.sub(CONTEXT, 1, -2) .. ',"on_behalf":' .. cjson.encode(actor) .. '}'
+  end
+end
+
 -- Voids whatever was issued up to now, and no less than was void before: a clock may be put back.
 local function void_until(hash)
   local before = tonumber(redis.call('HGET', hash, 'not_before') or NOW)

@@ -43,6 +43,7 @@ end
 if not SITE_IS_THERE then return { 'refused', 'no_record' } end
 if not record[1] then return refuse('no_record') end
 if record[1] ~= token_hash then return refuse('mismatch') end
+name_actor(record[9])
 if record[2] ~= primary() then return refuse('superseded') end
 if record[3] then
   if record[4] ~= attempt or now - tonumber(record[3]) >= attempt_window then return refuse('used') end

@@ -1,7 +1,9 @@
 local handoff, id = KEYS[4], ARGV[3]
-local subject = redis.call('HGET', handoff, 'subject')
-if SITE_IS_THERE and subject and redis.call('HEXISTS', handoff, 'spent_at') == 0
+local record = redis.call('HMGET', handoff, 'subject', 'details')
+if SITE_IS_THERE and record[1] and redis.call('HEXISTS', handoff, 'spent_at') == 0
   and redis.call('HSETNX', handoff, 'revoked_at', NOW) == 1 then
-  emit('handoff.revoked', '', subject, id)
+  name_actor(record[2])
+  emit('handoff.revoked', '', record[1], id)
 end
-return redis.call('HMGET', handoff, 'subject', 'issued_at', 'expires_at', 'spent_at', 'revoked_at', 'outcome')
+return redis.call('HMGET', handoff, 'subject', 'issued_at', 'expires_at', 'spent_at', 'revoked_at', 'details',
+  'outcome')
