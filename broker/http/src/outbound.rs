@@ -39,12 +39,14 @@ impl From<reqwest::Error> for CallError {
             if let Some(forbidden) = inner.downcast_ref::<Forbidden>() {
                 return Self::Forbidden(*forbidden);
             }
-            // An I/O error leads only to what is behind what it wraps.
-            let wrapped = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-            if let Some(rustls::Error::InvalidCertificate(_)) = wrapped.and_then(|e| e.downcast_ref()) {
+            if let Some(rustls::Error::InvalidCertificate(_)) = inner.downcast_ref() {
                 return Self::Untrusted;
             }
-            cause = inner.source();
+            // The source of an I/O error is not what it wraps, but what is behind that.
+            let wrapped = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            cause = wrapped
+                .map(|wrapped| wrapped as &(dyn std::error::Error + 'static))
+                .or_else(|| inner.source());
         }
         if error.is_timeout() { Self::Timeout } else { Self::Unreachable }
     }
