@@ -126,8 +126,9 @@ pub async fn whoever_invents_names_adds_no_series() -> Result {
     const FLOOD: usize = 300;
     let watched = Watched::start().await?;
     watched.log_in().await?;
+    // A scrape is a request, too, and counted after it is answered.
+    watched.scrape().await?;
     let flood = async |word: &str| {
-        let mut connection = Connection::open(&watched.gatepass.url()).await?;
         let (bearer, site) = (format!("gpk_{word}"), &watched.code.site);
         for n in 0..FLOOD {
             let path = match n % 5 {
@@ -138,6 +139,8 @@ pub async fn whoever_invents_names_adds_no_series() -> Result {
                 _ => "/v1/sites".to_owned(),
             };
             let method = if n % 2 == 0 { format!("{}{n}", word.to_uppercase()) } else { "POST".to_owned() };
+            // Some of this ends the connection.
+            let mut connection = Connection::open(&watched.gatepass.url()).await?;
             connection.ask(request(&method, &path, Some(&bearer), &format!("{{\"{word}\":{n}}}"))).await?;
         }
         for n in 0..FLOOD / 10 {
@@ -145,11 +148,11 @@ pub async fn whoever_invents_names_adds_no_series() -> Result {
         }
         watched.scrape().await
     };
-    let first = flood("first").await?;
-    let second = flood("second").await?;
+    let first = flood("quince").await?;
+    let second = flood("walnut").await?;
     assert_eq!(second.series(), first.series());
     let text = second.text.to_lowercase();
-    for word in ["first", "second", &watched.code.site, "127.0.0.1", "mia"] {
+    for word in ["quince", "walnut", &watched.code.site, "127.0.0.1", "mia"] {
         assert!(!text.contains(word), "{word} is in a label");
     }
     Ok(())
