@@ -53,16 +53,13 @@ impl Load {
 
     fn enter(&self) -> Result<(), Problem> {
         let one_more = |now| (now < self.max).then_some(now + 1);
-        match self.now.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more) {
-            Ok(_) => Ok(()),
-            Err(_) => {
-                metrics::counter!(REQUESTS_SHED).increment(1);
-                SHEDDING.tell(|_| {
-                    tracing::warn!(max_requests = self.max, "requests are shed: there are too many")
-                });
-                Err(Problem::new(Code::Overloaded))
-            }
+        if self.now.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok() {
+            return Ok(());
         }
+        metrics::counter!(REQUESTS_SHED).increment(1);
+        let max_requests = self.max;
+        SHEDDING.tell(|others| tracing::warn!(max_requests, others, "requests are shed: there are too many"));
+        Err(Problem::new(Code::Overloaded))
     }
 
     fn leave(&self) {

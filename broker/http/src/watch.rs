@@ -35,7 +35,7 @@ struct Seen {
 
 impl Seen {
     fn note(&mut self, status: Result<Status, StoreError>, ambient: &Ambient) {
-        gauge!(STORE_UP).set(if status.is_ok() { 1 } else { 0 });
+        gauge!(STORE_UP).set(i32::from(status.is_ok()));
         match &status {
             Ok(_) if !self.is_up => tracing::info!("the store answers again"),
             Err(error) if self.is_up => {

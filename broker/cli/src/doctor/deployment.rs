@@ -186,13 +186,13 @@ async fn stored(store: &dyn Store, now: Timestamp) -> Vec<(&'static str, Verdict
     ));
     match store.advice().await {
         Ok(advice) if advice.is_empty() => {
-            verdicts.push(("settings", Verdict::ok("the store is set as it should be")))
+            verdicts.push(("settings", Verdict::ok("the store is set as it should be")));
         }
         Ok(advice) => verdicts.extend(
             advice.into_iter().map(|said| ("settings", Verdict::warning(said, "see deploy/redis.conf"))),
         ),
         Err(error) => {
-            verdicts.push(("settings", Verdict::failed(error.to_string(), "see deploy/redis.conf")))
+            verdicts.push(("settings", Verdict::failed(error.to_string(), "see deploy/redis.conf")));
         }
     }
     verdicts

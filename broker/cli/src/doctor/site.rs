@@ -29,8 +29,11 @@ pub(super) struct Seen {
 /// `None` when nothing was asked.
 type Answer = Option<Result<call::Seen, CallError>>;
 
+/// A check's name, and what it says of what was seen.
+type Check = (&'static str, fn(&Seen) -> Verdict);
+
 /// Every check, in order. What cannot be told because of an earlier one is [`Verdict::Unknown`].
-const CHECKS: [(&str, fn(&Seen) -> Verdict); 11] = [
+const CHECKS: [Check; 11] = [
     ("paired", paired),
     ("address", address),
     ("certificate", certificate),

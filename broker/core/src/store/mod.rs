@@ -262,7 +262,7 @@ pub struct Entry<'a> {
 pub struct Status {
     /// Its own release.
     pub version: String,
-    /// Of SQLite its files on disk, of Redis its memory.
+    /// Of `SQLite` its files on disk, of Redis its memory.
     pub bytes: Option<u64>,
     /// Redis replicas that follow the primary.
     pub replicas: Option<u32>,
