@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use gatepass_core::site::is_loopback;
 use gatepass_core::store::Status;
+use gatepass_core::trail::Retention;
 use gatepass_core::{Store, Timestamp};
 use gatepass_keys::{JwkSet, Keyring};
 use url::Url;
@@ -144,7 +145,7 @@ async fn store(config: &Config) -> Result<Arc<dyn Store>, Verdict> {
             "it is made when gatepass serve starts; or name the store that it uses, with --store",
         ));
     }
-    open::store(config, config.retention).await.map_err(|error| {
+    open::store(config, Retention::NONE).await.map_err(|error| {
         Verdict::failed(
             error.to_string(),
             "see whether it runs, and deploy/redis.conf for what Redis must be set to",
