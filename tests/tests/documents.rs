@@ -60,3 +60,35 @@ fn every_link_between_the_documents_leads_somewhere() {
         }
     }
 }
+
+/// The plugin's files, by name.
+fn plugin() -> Vec<(String, String)> {
+    let folder = root().join("wp-bridge/plugin/gatepass/includes");
+    let files = fs::read_dir(folder).expect("the plugin").flatten();
+    files
+        .map(|file| {
+            let name = file.file_name().to_string_lossy().into_owned();
+            (name, fs::read_to_string(file.path()).expect("a text"))
+        })
+        .collect()
+}
+
+/// The texts in single quotes that look like causes.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    let is_cause =
+        |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    text.split('\'').skip(1).step_by(2).filter(is_cause)
+}
+
+#[test]
+fn every_cause_of_the_plugin_is_explained() {
+    let plugin = plugin();
+    let makes_one =
+        |line: &&str| line.contains("new Gatepass_Refusal(") || line.contains("Refusal::account(");
+    let lines = plugin.iter().flat_map(|(_, text)| text.lines()).filter(makes_one);
+    let causes: HashSet<&str> = lines.flat_map(quoted).collect();
+    assert!(causes.len() > 12, "only {causes:?} are found");
+    let unexplained: Vec<_> =
+        causes.into_iter().filter(|cause| gatepass_core::cause::explain(cause).is_none()).collect();
+    assert!(unexplained.is_empty(), "gatepass audit show does not know {unexplained:?}");
+}

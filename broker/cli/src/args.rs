@@ -8,11 +8,14 @@ use std::str::FromStr;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use gatepass_core::client::Scope;
-use gatepass_core::site::Origin;
-use gatepass_core::{ClientId, SiteId, Tenant};
+use gatepass_core::event::EventKind;
+use gatepass_core::site::{InvalidOrigin, Origin, Site};
+use gatepass_core::{ClientId, HandoffId, RequestId, SiteId, Subject, Tenant};
 use ipnet::IpNet;
 use serde::Deserialize;
 use url::Url;
+
+use crate::when::When;
 
 /// One click from a subscription panel into WordPress.
 #[derive(Parser)]
@@ -216,6 +219,9 @@ pub(crate) enum Command {
     /// Check this deployment and its sites from the outside, and say what to do about what is not well; status 1 if
     /// something failed
     Doctor(DoctorArgs),
+    /// The audit trail: what happened, and why somebody could not log in
+    #[command(subcommand)]
+    Audit(AuditCommand),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -229,6 +235,87 @@ pub(crate) struct DoctorArgs {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// The last events of all sites; with --json one object a line
+    Tail(TailArgs),
+    /// The whole story of a login, the exact cause in words, and what to do about it
+    Show {
+        /// The reference that the customer reads out, such as 7K3M-Q2ZD; a request id; or a handoff, ho_…
+        #[arg(value_name = "REF")]
+        reference: Option<String>,
+        #[command(flatten)]
+        sought: Sought,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct TailArgs {
+    /// How many
+    #[arg(short = 'n', long, default_value = "20", value_name = "NUMBER")]
+    pub(crate) lines: usize,
+    /// Go on with those that come
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    #[command(flatten)]
+    pub(crate) sought: Sought,
+    /// Only of this handoff
+    #[arg(long, value_name = "HANDOFF")]
+    pub(crate) handoff: Option<HandoffId>,
+    /// Only of this kind, such as handoff.refused
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<EventKind>,
+    /// Only of this request
+    #[arg(long, value_name = "ID")]
+    pub(crate) request_id: Option<RequestId>,
+    /// Only with this cause, such as used
+    #[arg(long, value_name = "CAUSE")]
+    pub(crate) cause: Option<String>,
+}
+
+/// Where, who and when.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Sought {
+    /// Only of this site: its id or URL
+    #[arg(long, value_name = "SITE")]
+    pub(crate) site: Option<Place>,
+    /// Only of this tenant
+    #[arg(long, value_name = "TENANT")]
+    pub(crate) tenant: Option<Tenant>,
+    /// Only of this customer
+    #[arg(long, value_name = "SUBJECT")]
+    pub(crate) subject: Option<Subject>,
+    /// From then on: 2h (ago), 3d, 2026-11-17 (in UTC), or 2026-11-17T08:30:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<When>,
+    /// Before then, likewise
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<When>,
+}
+
+/// A site as people name it.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    Id(SiteId),
+    Url(Origin),
+}
+
+impl Place {
+    pub(crate) fn is(&self, site: &Site) -> bool {
+        match self {
+            Self::Id(id) => site.id == *id,
+            Self::Url(origin) => site.origin == *origin,
+        }
+    }
+}
+
+impl FromStr for Place {
+    type Err = InvalidOrigin;
+    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
+        text.parse().map(Self::Id).or_else(|_| text.parse().map(Self::Url))
+    }
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum ClientCommand {
     /// Make an API key; it is shown this once, as the only line on stdout
     Add {
@@ -239,6 +326,7 @@ pub(crate) enum ClientCommand {
         tenant: Tenant,
         /// What the key may do: handoffs, handoffs:on_behalf (support staff acts for customers), members:read,
         /// members:write, sites [default: all but handoffs:on_behalf]
+        /// What the key may do: handoffs, members:read, members:write, sites, events [default: all of it]
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<Scope>,
     },

@@ -4,6 +4,7 @@
 //! reads goes to stderr. Exit status: 0, 1 (it failed) or 2 (it was called wrongly).
 
 mod args;
+mod audit;
 mod clients;
 mod config;
 mod doctor;
@@ -15,6 +16,7 @@ mod operator;
 mod output;
 mod serve;
 mod sites;
+mod when;
 
 use std::process::ExitCode;
 
@@ -53,6 +55,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Client(command) => clients::run(&config, command).await,
             Command::Doctor(args) => doctor::run(&config, args).await,
             Command::Site(command) => sites::run(&config, command).await,
+            Command::Audit(command) => audit::run(&config, command).await,
         }
     })
 }

@@ -7,13 +7,12 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::error::Failure;
 
-/// Writes one line. A closed pipe is no failure: whoever reads has seen enough.
+/// Writes one line. A closed pipe is no failure, and the end: whoever reads has seen enough.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
     match writeln!(std::io::stdout(), "{text}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::Failed(format!("cannot write the answer: {error}")))
-        }
-        _ => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => Err(Failure::Failed(format!("cannot write the answer: {error}"))),
+        Ok(()) => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@
 //! Read [`handoff`] and [`store`] first: the first says what can become of a token, the second who decides it.
 //! The use cases [`issue`] and [`redeem`] are plain functions over a store, a time and keys; HTTP lives elsewhere.
 
+pub mod cause;
 pub mod client;
 pub mod clock;
 pub mod event;
@@ -14,6 +15,7 @@ pub mod limit;
 pub mod member;
 pub mod pairing;
 pub mod redeem;
+pub mod reference;
 pub mod site;
 pub mod store;
 pub mod trail;

@@ -170,6 +170,23 @@ mod tests {
     }
 
     #[test]
+    fn every_cause_is_explained_and_its_page_is_the_one_that_is_shown() {
+        use gatepass_core::cause::{Seen, explain};
+        for code in Code::ALL {
+            for cause in code.causes() {
+                let explanation = explain(cause).unwrap_or_else(|| panic!("{cause} is not explained"));
+                let page = match explanation.seen {
+                    Seen::AskAgain => Some(Page::AskAgain),
+                    Seen::Membership => Some(Page::Membership),
+                    Seen::Temporary => Some(Page::Temporary),
+                    Seen::Panel | Seen::Nothing => None,
+                };
+                assert_eq!(page, code.page(), "{cause}");
+            }
+        }
+    }
+
+    #[test]
     fn a_cause_belongs_to_one_code() {
         let mut seen = HashSet::new();
         for code in Code::ALL {

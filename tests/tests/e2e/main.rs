@@ -1,6 +1,7 @@
 //! End to end, in a real browser against a real WordPress.
 
 mod attempts;
+mod audit;
 mod bound;
 mod bridge;
 mod browser;
@@ -86,6 +87,11 @@ gatepass_tests::run! {
         panel_api::the_trail_tells_a_login_from_issue_to_outcome,
         preview::a_preview_tells_who_it_would_be_and_spends_nothing,
         preview::a_refused_preview_tells_no_name_and_spends_nothing,
+        audit::reading_the_trail_needs_its_scope,
+        audit::the_trail_is_filtered_and_paged,
+        audit::a_reference_leads_to_the_whole_story_and_the_cause,
+        audit::why_a_customer_could_not_log_in_is_one_command,
+        audit::the_last_events_are_listed_and_followed,
         hostile::no_hostile_request_to_the_panel_api_does_anything,
         hostile::no_hostile_address_or_header_does_anything,
         hostile::no_hostile_request_to_the_bridge_does_anything,
@@ -123,6 +129,8 @@ gatepass_tests::run! {
         damage::a_folder_that_cannot_be_written_is_told_plainly,
         damage::a_damaged_file_is_refused_at_start_and_left_alone,
         damage::a_file_that_another_program_holds_is_told_plainly,
+        audit::keys_and_removed_sites_are_told_of_in_the_tenants_trail,
+        audit::a_trail_is_kept_within_its_bounds,
         limits::whoever_asks_too_often_is_told_when_to_ask_again,
         limits::an_attacker_on_everybodys_address_locks_nobody_out,
         doctor::a_whole_site_and_deployment_are_well,
