@@ -16,6 +16,7 @@ pub mod member;
 pub mod pairing;
 pub mod redeem;
 pub mod reference;
+pub mod secret;
 pub mod site;
 pub mod store;
 pub mod trail;

@@ -177,3 +177,20 @@ pub enum MakeCodeError {
 pub fn challenge_message(site: SiteId, nonce: &str) -> String {
     format!("gatepass-pairing-challenge\n{site}\n{nonce}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::System;
+
+    #[test]
+    fn a_pairing_string_and_its_secret_do_not_show_themselves() {
+        let secret = PairingSecret::generate(&System).unwrap();
+        assert!(!format!("{secret:?}").contains(&*secret.0));
+        let (bridge, site) =
+            ("https://gatepass.example".parse().unwrap(), SiteId::generate(Timestamp::from_secs(1), &System));
+        let keys = KeySet::new([]);
+        let string = PairingString::new(&bridge, "https://gatepass.example", site.unwrap(), &secret, &keys);
+        assert!(!format!("{string:?}").contains(string.expose().trim_start_matches(PREFIX)));
+    }
+}

@@ -5,8 +5,9 @@ use serde::Serialize;
 use url::Url;
 
 use crate::handoff::OnBehalf;
-use crate::id::InvalidId;
+use crate::id::{InvalidId, Subject};
 use crate::member::{Consent, Membership, Status, Wanted};
+use crate::secret;
 use crate::site::{LIFETIME_SECS, Origin, Policy, check_http_url};
 
 /// One thing wrong with one field.
@@ -159,6 +160,13 @@ pub fn on_behalf(subject: &str, name: &str, reason: &str) -> Result<OnBehalf, Fi
             ));
         }
         text(&mut errors, field, value, max_chars);
+        // Both are written into the trail, and shown in WordPress.
+        if secret::stands_in(value) {
+            errors.push(FieldError::new(field, "invalid", "a secret has no place in it"));
+        }
+    }
+    if id.as_ref().is_ok_and(|id: &Subject| secret::stands_in(id.as_str())) {
+        errors.push(FieldError::new("actor.subject", "invalid", "a secret has no place in it"));
     }
     match id {
         Ok(subject) if errors.is_empty() => {
@@ -207,6 +215,18 @@ fn local_path(target: &str, origin: &Origin) -> Option<String> {
     };
     let path = &url[url::Position::BeforePath..];
     (origin.holds(&url) && !path.starts_with("//")).then(|| path.to_owned())
+}
+
+/// Checks that a subject is no secret that somebody took for it: it stands in paths, logs and trails.
+pub fn subject(subject: &Subject) -> Result<(), FieldError> {
+    if secret::stands_in(subject.as_str()) {
+        return Err(FieldError::new(
+            "subject",
+            "invalid",
+            "this looks like a secret; expected a customer number",
+        ));
+    }
+    Ok(())
 }
 
 /// Checks where a login wants to land: a path on the site, or a full URL on its origin. The answer is the path that

@@ -7,6 +7,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use gatepass_core::RequestId;
+use gatepass_core::secret::{hidden_in_path, stands_in};
 
 use crate::{Ambient, ClientAddress, Code, Problem, TrustedProxies, metrics};
 
@@ -18,7 +19,8 @@ pub async fn request_id(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let started = std::time::Instant::now();
-    let given = request.headers().get(HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let given = request.headers().get(HEADER).and_then(|value| value.to_str().ok());
+    let given = given.filter(|text| !stands_in(text)).and_then(|text| text.parse().ok());
     let id: RequestId = match given {
         Some(id) => id,
         None => match request.app_data::<web::Data<Ambient>>() {
@@ -29,8 +31,8 @@ pub async fn request_id(
     request.extensions_mut().insert(id.clone());
     let client = client_address(&request)?;
     request.extensions_mut().insert(client);
-    // The path names sites, subjects and handoffs; a token or a key never stands in one, and the query is left out.
-    let (method, path) = (request.method().clone(), request.path().to_owned());
+    // The path names sites, subjects and handoffs; a secret that somebody put into it is left out, and so is the query.
+    let (method, path) = (request.method().clone(), hidden_in_path(request.path()).into_owned());
     let response = next.call(request).await?.map_into_boxed_body();
     let (mut response, code) = name_error(response, &id);
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {

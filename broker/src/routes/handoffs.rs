@@ -90,7 +90,7 @@ pub(super) async fn create(
     if acts {
         by.may(Scope::HandoffsOnBehalf)?;
     }
-    let mut errors = Vec::new();
+    let mut errors: Vec<_> = validate::subject(&body.subject).err().into_iter().collect();
     let redirect_to = body.redirect_to.and_then(|target| {
         validate::redirect_to(&target, &site.origin).map_err(|error| errors.push(error)).ok()
     });

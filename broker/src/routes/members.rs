@@ -40,7 +40,11 @@ fn answer(status: actix_web::http::StatusCode, member: Member, now: Timestamp) -
 fn subject_in(path: &(String, String)) -> Result<Subject, Problem> {
     let invalid =
         |error: gatepass_core::id::InvalidId| FieldError::new("subject", "invalid", error.to_string());
-    path.1.parse().map_err(|error| Problem::invalid(vec![invalid(error)]))
+    let subject = path.1.parse::<Subject>().map_err(invalid).and_then(|subject| {
+        validate::subject(&subject)?;
+        Ok(subject)
+    });
+    subject.map_err(|error| Problem::invalid(vec![error]))
 }
 
 /// The revision in `If-Match` (RFC 9110 section 13.1.1), which is what we give as the `ETag`.

@@ -23,6 +23,7 @@ mod plugin;
 mod preview;
 mod proxies;
 mod refusals;
+mod secrets;
 mod serve;
 mod someone_else;
 mod start;
@@ -131,6 +132,8 @@ gatepass_tests::run! {
         damage::a_file_that_another_program_holds_is_told_plainly,
         audit::keys_and_removed_sites_are_told_of_in_the_tenants_trail,
         audit::a_trail_is_kept_within_its_bounds,
+        secrets::no_secret_shows_in_a_log_an_event_an_answer_or_a_store_on_redis,
+        secrets::no_secret_shows_in_sqlite_or_what_the_command_line_says,
         limits::whoever_asks_too_often_is_told_when_to_ask_again,
         limits::an_attacker_on_everybodys_address_locks_nobody_out,
         doctor::a_whole_site_and_deployment_are_well,

@@ -8,7 +8,7 @@ use gatepass_core::handoff::{Details, Intent, OnBehalf, Preview};
 use gatepass_core::member::{Member, Membership};
 use gatepass_core::redeem::{self, Allowed, RedeemError, redeem};
 use gatepass_core::site::Policy;
-use gatepass_core::{Attempt, HandoffId, Subject};
+use gatepass_core::{Attempt, HandoffId, Subject, secret};
 use gatepass_http::{Json, Problem, Then, metrics};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -134,7 +134,8 @@ pub(super) async fn create(
     Then(ProvenSite { site, mut context }, Json(body)): Then<ProvenSite, Json<Presented>>,
 ) -> Result<HttpResponse, Problem> {
     context.client_ip = body.client_ip;
-    context.user_agent = Some(body.user_agent.chars().filter(|c| !c.is_control()).take(300).collect());
+    let user_agent: String = body.user_agent.chars().filter(|c| !c.is_control()).take(300).collect();
+    context.user_agent = Some(user_agent).filter(|text| !secret::stands_in(text));
     let request = redeem::Request {
         intent: if body.preview { Intent::Preview } else { Intent::Spend },
         site: site.id,
