@@ -92,3 +92,23 @@ fn every_cause_of_the_plugin_is_explained() {
         causes.into_iter().filter(|cause| gatepass_core::cause::explain(cause).is_none()).collect();
     assert!(unexplained.is_empty(), "gatepass audit show does not know {unexplained:?}");
 }
+
+#[test]
+fn the_plugin_and_gatepass_agree_on_references_that_say_their_cause() {
+    let plugin = plugin();
+    let (_, text) = plugin
+        .iter()
+        .find(|(name, _)| name == "class-gatepass-reference.php")
+        .expect("includes/class-gatepass-reference.php");
+    let table = text
+        .split_once("const LOCAL_CAUSES = array(")
+        .and_then(|(_, rest)| rest.split_once(");"))
+        .expect("const LOCAL_CAUSES = array( 'cause' => number, … ); in class-gatepass-reference.php")
+        .0;
+    let of_plugin: Vec<(u8, &str)> = table
+        .split(',')
+        .filter_map(|pair| pair.split_once("=>"))
+        .map(|(cause, number)| (number.trim().parse().expect("a number"), cause.trim().trim_matches('\'')))
+        .collect();
+    assert_eq!(of_plugin, gatepass_core::reference::LOCAL_CAUSES);
+}
