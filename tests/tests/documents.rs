@@ -103,12 +103,15 @@ fn the_plugin_and_gatepass_agree_on_references_that_say_their_cause() {
     let table = text
         .split_once("const LOCAL_CAUSES = array(")
         .and_then(|(_, rest)| rest.split_once(");"))
-        .expect("const LOCAL_CAUSES = array( 'cause' => number, … ); in class-gatepass-reference.php")
+        .expect("const LOCAL_CAUSES = array( 'cause' => character, … ); in class-gatepass-reference.php")
         .0;
-    let of_plugin: Vec<(u8, &str)> = table
+    fn quoted(text: &str) -> &str {
+        text.trim().trim_matches('\'')
+    }
+    let of_plugin: Vec<(char, &str)> = table
         .split(',')
         .filter_map(|pair| pair.split_once("=>"))
-        .map(|(cause, number)| (number.trim().parse().expect("a number"), cause.trim().trim_matches('\'')))
+        .map(|(cause, character)| (quoted(character).parse().expect("a character"), quoted(cause)))
         .collect();
     assert_eq!(of_plugin, gatepass_core::reference::LOCAL_CAUSES);
 }

@@ -115,6 +115,9 @@ explanations! {
              Settings, Gatepass.";
         "handoff_invalid" "WordPress saw by itself that this is no token for this site, or no attempt of its own page." ANEW;
         "attempt_invalid" "What was posted did not come from WordPress's own landing page." ANEW;
+        "token_expired" "The link came too late: it lives as long as the site's token lifetime says, 60 seconds by default."
+            "Have the customer click again. If it happens often, the panel makes the link too early: it must ask at the \
+             click.";
         "binding_absent" "The browser did not bring the cookie that the login was started with: cookies are blocked, or \
             the link was opened in another browser than the one that started." "Have the customer click in one and the same \
             browser, with cookies allowed for the site.";
@@ -155,6 +158,14 @@ explanations! {
         "origin_mismatch" "The browser's request did not say that it came from the site itself."
             "A proxy or plugin may strip the Origin header, or the site has two addresses: see Tools, Site Health.";
         "origin_unknown" "WordPress does not know its own address." "Look at WordPress Address under Settings, General.";
+        "start_not_set_up" "The site does not know where the panel starts a login." "Set it: gatepass site set ID \
+            --panel-start-url URL. The site hears of it within the hour, or with the next login.";
+        "overloaded" "Gatepass had more requests at a time than it takes." "Look at its load; see --max-requests.";
+        "rate_limited" "A link, an address or a customer was tried too often." PATIENCE;
+        "site_proof_invalid" "Gatepass did not believe that the request came from this site." "Was the site removed, or \
+            paired again by another WordPress (a copy)? Pair it again.";
+        "site_proof_expired" "The site's clock is wrong, and Gatepass's answer did not tell it the right time."
+            "Set the clock of the web server; see whether a proxy strips the Date header.";
         "not_paired" "The site was not paired with any Gatepass." "Make a code with gatepass site pairing-code, and paste \
             it in WordPress under Settings, Gatepass.";
         "switched_off" "The site's owner has switched Gatepass off there." "Settings, Gatepass in WordPress.";

@@ -1,23 +1,31 @@
 //! Reference numbers: what a refused customer reads out to support.
 //!
 //! Most are eight characters of Crockford's base32, `7K3M-Q2ZD`: what WordPress made up for the request and gave to the
-//! bridge as its request id, `R-7K3MQ2ZD`, under which the trail has the cause. What WordPress refuses without having
-//! asked the bridge is in no trail (any stranger could fill it), so such a reference says the cause itself:
+//! bridge as its request id, `R-7K3MQ2ZD`, under which the trail has the cause. What stands in no trail, because WordPress
+//! did not ask or got no answer, or because any stranger could fill it, has a reference that says the cause itself:
 //! `U1-7K3M-Q2ZD`.
 
 use crate::id::{InvalidId, RequestId};
 
-/// What WordPress refuses by itself: the digit behind the `U`, and the cause. The plugin has the same table.
-pub const LOCAL_CAUSES: [(u8, &str); 9] = [
-    (1, "token_invalid"),
-    (2, "attempt_invalid"),
-    (3, "origin_mismatch"),
-    (4, "origin_unknown"),
-    (5, "not_paired"),
-    (6, "switched_off"),
-    (7, "binding_absent"),
-    (8, "bridge_unreachable"),
-    (9, "busy"),
+/// Why WordPress refused where no trail tells it: the character behind the `U`, and the cause. Gatepass was not asked,
+/// could not write, or only counts such refusals. The plugin has the same table.
+pub const LOCAL_CAUSES: [(char, &str); 16] = [
+    ('1', "token_invalid"),
+    ('2', "attempt_invalid"),
+    ('3', "origin_mismatch"),
+    ('4', "origin_unknown"),
+    ('5', "not_paired"),
+    ('6', "switched_off"),
+    ('7', "binding_absent"),
+    ('8', "bridge_unreachable"),
+    ('9', "busy"),
+    ('A', "token_expired"),
+    ('B', "start_not_set_up"),
+    ('C', "store_unavailable"),
+    ('D', "overloaded"),
+    ('E', "rate_limited"),
+    ('F', "site_proof_invalid"),
+    ('G', "site_proof_expired"),
 ];
 
 const LENGTH: usize = 8;
@@ -52,8 +60,8 @@ impl std::str::FromStr for Reference {
         // Either of these would make it too long for an ordinary one.
         let local_cause = match (text.len(), rest.clone().next().map(|first| first.to_ascii_uppercase())) {
             (10, Some('U')) => {
-                let digit = rest.by_ref().nth(1).and_then(meant).and_then(|digit| digit.to_digit(10));
-                let known = LOCAL_CAUSES.iter().find(|(number, _)| Some(u32::from(*number)) == digit);
+                let read = rest.by_ref().nth(1).and_then(meant);
+                let known = LOCAL_CAUSES.iter().find(|(character, _)| Some(*character) == read);
                 Some(known.ok_or(invalid)?.1)
             }
             (9, Some('R')) => {
@@ -105,8 +113,8 @@ mod tests {
 
     #[test]
     fn a_reference_of_wordpress_alone_says_its_cause() {
-        for (number, cause) in LOCAL_CAUSES {
-            for told in [format!("U{number}-7K3M-Q2ZD"), format!("u{number}7k3mq2zd")] {
+        for (character, cause) in LOCAL_CAUSES {
+            for told in [format!("U{character}-7K3M-Q2ZD"), format!("u{character}7k3mq2zd")] {
                 assert_eq!(read(&told), Some((Some(cause), "R-7K3MQ2ZD".to_owned())), "{told}");
             }
         }
