@@ -72,7 +72,7 @@ impl<'de> Visitor<'de> for Reader {
 
 /// The members of requests that are lists, and those that are objects.
 const LISTS: [&str; 2] = ["roles", "allowed_roles"];
-const OBJECTS: [&str; 6] = ["membership", "consent", "policy", "versions", "public_key", "actor"];
+const OBJECTS: [&str; 7] = ["membership", "consent", "policy", "versions", "public_key", "actor", "checks"];
 
 /// Panics unless a body that was accepted has the one shape that is documented: an object, lists and objects only
 /// where there are any, and nothing twice.

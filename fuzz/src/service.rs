@@ -23,6 +23,7 @@ use gatepass_core::client::{ApiKey, Client, Scope};
 use gatepass_core::clock::NoRandomness;
 use gatepass_core::event::{Actor, Context};
 use gatepass_core::handoff::Details;
+use gatepass_core::heartbeat::Pulse;
 use gatepass_core::issue::{self, issue};
 use gatepass_core::member::{Membership, Status, Wanted};
 use gatepass_core::pairing::{PairingCode, PairingSecret, Proven};
@@ -233,6 +234,7 @@ async fn furnish(store: &dyn Store, keyring: &Keyring, rng: &dyn Rng) -> Vec<(&'
             created_at: now,
             policy: Policy::default(),
             paired: None,
+            pulse: Pulse::default(),
         };
         store.create_site(&site, now, &context).await.expect("a site");
         sites.push(site.id);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gatepass_core::clock::System;
 use gatepass_core::event::Context;
+use gatepass_core::heartbeat::Pulse;
 use gatepass_core::pairing::make_code;
 use gatepass_core::site::{Policy, Site};
 use gatepass_core::store::{ChangePolicy, PolicyChange, SiteCreation};
@@ -30,7 +31,15 @@ pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Fai
                 return Err(wrong(errors));
             }
             let id = SiteId::generate(now, &System)?;
-            let site = Site { id, tenant, origin: url, created_at: now, policy, paired: None };
+            let site = Site {
+                id,
+                tenant,
+                origin: url,
+                created_at: now,
+                policy,
+                paired: None,
+                pulse: Pulse::default(),
+            };
             match store.create_site(&site, now, &context).await? {
                 SiteCreation::Created => {
                     eprintln!("Registered {} as {id}.", site.origin);
@@ -119,6 +128,7 @@ fn describe(site: &Site) -> Value {
         "created_at": site.created_at,
         "paired": site.paired,
         "start_url": site.start_url(),
+        "seen": site.pulse.seen,
         "policy": site.policy,
     })
 }

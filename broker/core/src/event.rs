@@ -35,6 +35,7 @@ kinds! {
     SitePairingCodeMade "site.pairing_code_made",
     SitePaired "site.paired",
     SitePairingRefused "site.pairing_refused",
+    SiteHeartbeatRefused "site.heartbeat_refused",
     ClientAdded "client.added",
     ClientRevoked "client.revoked",
     KeyRevoked "key.revoked",
@@ -87,7 +88,8 @@ pub struct Context {
     pub request_id: RequestId,
     /// Who did it.
     pub actor: Actor,
-    /// The customer's address, as the site or the panel reports it; of a pairing, where the site's request came from.
+    /// The customer's address, as the site or the panel reports it; of a pairing or a heartbeat, where the site's request
+    /// came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_ip: Option<IpAddr>,
     /// The customer's browser, as the site reports it.

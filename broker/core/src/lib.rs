@@ -9,6 +9,7 @@ pub mod client;
 pub mod clock;
 pub mod event;
 pub mod handoff;
+pub mod heartbeat;
 pub mod id;
 pub mod issue;
 pub mod limit;

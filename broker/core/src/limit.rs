@@ -157,11 +157,13 @@ pub enum Bucket {
     Token,
     /// One address on one site.
     Address,
+    /// What one site says of itself.
+    Site,
 }
 
 impl Bucket {
     /// All there are.
-    pub const ALL: [Self; 4] = [Self::ApiKey, Self::Member, Self::Token, Self::Address];
+    pub const ALL: [Self; 5] = [Self::ApiKey, Self::Member, Self::Token, Self::Address, Self::Site];
 
     /// As it is told to whoever filled it.
     pub const fn as_str(self) -> &'static str {
@@ -170,6 +172,7 @@ impl Bucket {
             Self::Member => "member",
             Self::Token => "token",
             Self::Address => "address",
+            Self::Site => "site",
         }
     }
 
@@ -180,6 +183,7 @@ impl Bucket {
             Self::Member => "limit_member",
             Self::Token => "limit_token",
             Self::Address => "limit_address",
+            Self::Site => "limit_site",
         }
     }
 

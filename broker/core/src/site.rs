@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::clock::Timestamp;
+use crate::heartbeat::Pulse;
 use crate::id::{SiteId, Tenant};
 
 /// Where a site lives: scheme, host and port, nothing else (RFC 6454 section 4). HTTPS, or HTTP on loopback.
@@ -193,6 +194,8 @@ pub struct Site {
     pub policy: Policy,
     /// Its key, once paired.
     pub paired: Option<Paired>,
+    /// What it says of itself.
+    pub pulse: Pulse,
 }
 
 impl Site {

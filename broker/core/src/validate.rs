@@ -8,7 +8,7 @@ use crate::handoff::OnBehalf;
 use crate::id::{InvalidId, Subject};
 use crate::member::{Consent, Membership, Status, Wanted};
 use crate::secret;
-use crate::site::{LIFETIME_SECS, Origin, Policy, check_http_url};
+use crate::site::{LIFETIME_SECS, Origin, Policy, Versions, check_http_url};
 
 /// One thing wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -174,6 +174,33 @@ pub fn on_behalf(subject: &str, name: &str, reason: &str) -> Result<OnBehalf, Fi
         }
         _ => Err(errors),
     }
+}
+
+/// The longest address that a site says it has, in bytes.
+const MAX_URL_BYTES: usize = 2000;
+
+/// Checks the address that a site says is its own. Whether it is the registered one is another question.
+pub fn site_url(url: &Url) -> Option<FieldError> {
+    let message = || format!("at most {MAX_URL_BYTES} characters");
+    (url.as_str().len() > MAX_URL_BYTES).then(|| FieldError::new("url", "too_long", message()))
+}
+
+/// Checks where a browser takes its token: on the site.
+pub fn landing_url(url: &Url, origin: &Origin) -> Option<FieldError> {
+    let good = origin.holds(url) && url.fragment().is_none() && url.as_str().len() <= MAX_URL_BYTES;
+    (!good).then(|| {
+        let message = format!(
+            "expected an address on {origin}, without a fragment, of at most {MAX_URL_BYTES} characters"
+        );
+        FieldError::new("landing_url", "off_site", message)
+    })
+}
+
+/// Checks the versions that a site reports.
+pub fn versions(Versions { plugin, wordpress, php }: &Versions) -> Option<FieldError> {
+    let odd = |text: &String| text.len() > 64 || text.chars().any(char::is_control);
+    let message = "a version is at most 64 characters";
+    [plugin, wordpress, php].into_iter().any(odd).then(|| FieldError::new("versions", "invalid", message))
 }
 
 /// Whether this is a path that stays on whichever site it is used on.

@@ -68,7 +68,7 @@ table! {
     HeaderTooLarge "header_too_large" 431 "The request's header is too large.";
     ValidationFailed "validation_failed" 422 "Something in the request is not as it must be; see errors.";
     RateLimited "rate_limited" 429 "Asked for too often; wait as long as Retry-After says." page Temporary
-        causes ["limit_api_key", "limit_member", "limit_token", "limit_address"];
+        causes ["limit_api_key", "limit_member", "limit_token", "limit_address", "limit_site"];
     Internal "internal" 500 "Gatepass failed; the request id leads to the reason in its log." page Temporary;
     StoreUnavailable "store_unavailable" 503 "The store does not answer; try again." page Temporary
         causes ["store_unavailable"];

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use gatepass_core::client::{ApiKeyHash, Client};
 use gatepass_core::event::{Context, Event};
 use gatepass_core::handoff::{Handoff, Issuance, NewHandoff, Outcome, Presented, Redemption, Revocation};
+use gatepass_core::heartbeat::{Heard, Heartbeat};
 use gatepass_core::member::{Member, Wanted};
 use gatepass_core::pairing::{Pairing, PairingCode, Proven};
 use gatepass_core::site::Site;
@@ -67,6 +68,7 @@ measured! {
         site(id: SiteId) -> Option<Site>;
         sites(tenant: &Tenant, after: Option<SiteId>, limit: usize) -> Vec<Site>;
         change_policy(id: SiteId, change: ChangePolicy, now: Timestamp, context: &Context) -> PolicyChange;
+        hear(id: SiteId, said: &Heartbeat, now: Timestamp, context: &Context) -> Heard;
         remove_site(id: SiteId, now: Timestamp, context: &Context) -> bool;
         put_pairing_code(id: SiteId, code: &PairingCode, now: Timestamp, context: &Context) -> bool;
         pairing_code_holds(id: SiteId, secret_hash: &str, now: Timestamp) -> bool;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
 use gatepass_core::client::Scope;
+use gatepass_core::heartbeat::{Pulse, Seen};
 use gatepass_core::pairing::make_code;
 use gatepass_core::site::{Origin, Policy, Site, Versions};
 use gatepass_core::store::{ChangePolicy, PolicyChange, SiteCreation};
@@ -37,7 +38,10 @@ pub(super) struct Answer {
     landing_url: Option<Url>,
     /// Where the button leads for a bound handoff.
     start_url: Option<Url>,
+    /// As it was paired.
     versions: Option<Versions>,
+    /// What it last said of itself.
+    seen: Option<Seen>,
     policy: Policy,
 }
 
@@ -54,6 +58,7 @@ impl From<Site> for Answer {
             landing_url: paired.as_ref().map(|paired| paired.landing_url.clone()),
             start_url,
             versions: paired.map(|paired| paired.versions),
+            seen: site.pulse.seen,
             policy: site.policy,
         }
     }
@@ -81,6 +86,7 @@ pub(super) async fn create(
         created_at: now,
         policy: body.policy,
         paired: None,
+        pulse: Pulse::default(),
     };
     match state.store.create_site(&site, now, &by.context).await? {
         SiteCreation::Created => Ok(HttpResponse::Created().json(Answer::from(site))),

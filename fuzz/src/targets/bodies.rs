@@ -1,9 +1,10 @@
 //! Request bodies by themselves: read as the services read them, then judged. The first character says what a body
-//! is: `m` a member, `p` a policy, `o` an outcome, `v` versions.
+//! is: `m` a member, `p` a policy, `o` an outcome, `v` versions, `c` checks.
 
 use std::fmt::Debug;
 
 use gatepass_core::handoff::Outcome;
+use gatepass_core::heartbeat::Checks;
 use gatepass_core::member::Wanted;
 use gatepass_core::site::{Policy, Versions};
 use gatepass_core::validate;
@@ -30,6 +31,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
         r#"o{"result":"logged_in","wordpress_user_id":7,"created":true}"#,
         r#"o{"result":"failed","code":"no_account","wordpress_user_id":null}"#,
         r#"o{"wordpress_user_id":7,"result":"logged_in"}"#,
+        r#"c{"rest_api":"good","https":"recommended","clock":"critical"}"#,
+        r#"c{"rest_api":"good","rest_api":"critical","":"good"}"#,
         r#"v{"plugin":"0.1.0","wordpress":"7.1.1","php":"8.2.1"}"#,
         "m[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
     ])
@@ -61,6 +64,7 @@ pub fn run(input: &[u8]) {
         }
         b'o' => drop(read::<Outcome>(body)),
         b'v' => drop(read::<Versions>(body)),
+        b'c' => drop(read::<Checks>(body)),
         _ => {}
     }
 }

@@ -1,4 +1,4 @@
-//! The bridge whole: pairing, redemption and outcome, the proof in the header included.
+//! The bridge whole: pairing, heartbeat, redemption and outcome, the proof in the header included.
 
 use serde_json::Value;
 
@@ -26,6 +26,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "POST /wp/v1/redemptions/..%2f..%2f/outcome\n\n{\"result\":\"logged_in\",\"wordpress_user_id\":-7}",
         "POST /wp/v1/pairings\n\n{\"site_id\":\"{unpaired}\",\"secret\":\"{secret}\",\"url\":\"http://127.0.0.1:3\",\"landing_url\":\"http://127.0.0.1:3/wp-admin/admin-post.php?action=gatepass\",\"public_key\":{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"{x}\"},\"versions\":{\"plugin\":\"0.1\",\"wordpress\":\"7.1\",\"php\":\"8.2\"},\"replaces\":\"{proof}\"}",
         "POST /wp/v1/pairings\n\n{\"site_id\":\"{site}\",\"secret\":\"{secret}\",\"url\":\"{origin}\",\"landing_url\":\"{origin}/x#y\",\"public_key\":{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"{x}\",\"kid\":null,\"use\":\"sig\",\"alg\":\"EdDSA\"}}",
+        "POST /wp/v1/heartbeat\n\n{\"versions\":{\"plugin\":\"0.1\",\"wordpress\":\"7.1\",\"php\":\"8.2\"},\"url\":\"{origin}/blog\",\"landing_url\":\"{origin}/enter?action=gatepass\",\"checks\":{\"rest_api\":\"good\",\"https\":\"critical\"}}",
+        "POST /wp/v1/heartbeat\n\n{\"versions\":{},\"url\":\"https://staging.example\",\"landing_url\":\"{origin}/\"}",
+        "POST /wp/v1/heartbeat\n\n{\"versions\":{\"plugin\":\"\"},\"url\":\"{origin}\",\"landing_url\":\"{origin}/#x\",\"checks\":{\"A\":\"good\",\"a\":[\"good\"]}}",
         "POST /wp/v1/pairings\n\n{\"site_id\":\"{unpaired}\",\"secret\":\"\",\"url\":\"https://evil.test\",\"landing_url\":\"https://evil.test/\",\"public_key\":[\"OKP\",\"Ed25519\",\"{x}\"]}",
     ])
 }
@@ -44,6 +47,16 @@ pub fn run(input: &[u8]) {
         assert_eq!(answer["subject"], "mia");
         let (previewed, email) = (body["preview"] == true, &answer["member"]["email"]);
         assert_eq!((answer["preview"] == true, email.is_null()), (previewed, previewed), "{answer}");
+    }
+    if answer.get("server_time").is_some() {
+        let place = body["landing_url"].as_str().unwrap_or_default();
+        let place: url::Url = place.parse().expect("a URL");
+        assert_eq!(
+            place.origin().ascii_serialization(),
+            "http://127.0.0.1:1",
+            "a landing page lies elsewhere"
+        );
+        assert!(place.fragment().is_none() && place.username().is_empty() && place.password().is_none());
     }
     assert!(answer.get("key_set").is_none(), "a site was paired whose address nobody answers at");
 }

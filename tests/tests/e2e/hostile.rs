@@ -216,6 +216,7 @@ pub async fn no_hostile_address_or_header_does_anything(stack: &Stack) -> Result
         ("/v1/sites/{site}/members/mia", "POST"),
         ("/wp/v1/redemptions", "GET PUT DELETE"),
         ("/wp/v1/pairings", "GET DELETE"),
+        ("/wp/v1/heartbeat", "GET PUT DELETE"),
         ("/.well-known/jwks.json", "POST"),
         ("/healthz", "POST DELETE"),
     ] {
@@ -282,6 +283,12 @@ pub async fn no_hostile_request_to_the_bridge_does_anything(stack: &Stack) -> Re
     });
     let request = place.bridge("/wp/v1/redemptions");
     assert_every_spoiled_body_is_refused(&place, "redemptions", &request, &redemption)?;
+    let heartbeat = json!({
+        "versions": { "plugin": "1.0", "wordpress": "6.8", "php": "8.2" }, "url": place.site.url,
+        "landing_url": format!("{}/?action=gatepass", place.site.url), "checks": { "rest_api": "good" },
+    });
+    let request = place.bridge("/wp/v1/heartbeat");
+    assert_every_spoiled_body_is_refused(&place, "heartbeat", &request, &heartbeat)?;
     let outcome = place.bridge(&format!("/wp/v1/redemptions/{}/outcome", issued.id));
     for good in [
         json!({ "result": "logged_in", "wordpress_user_id": 7, "created": true }),
@@ -333,6 +340,27 @@ pub async fn no_hostile_request_to_the_bridge_does_anything(stack: &Stack) -> Re
     ] {
         let request = place.bridge("/wp/v1/redemptions").json(vary(&redemption, name, value.clone()));
         assert_problem(&request.send(&place.base)?, status, code, &format!("{name} is {value:.40}"));
+    }
+    let versions = json!({ "plugin": "x".repeat(65), "wordpress": "6.8", "php": "8.2" });
+    let many: serde_json::Map<_, _> = (0..21).map(|n| ("a".repeat(n + 1), json!("good"))).collect();
+    for (name, value) in [
+        ("url", json!("")),
+        ("url", json!("/")),
+        ("url", json!(format!("{}/{}", place.site.url, "x".repeat(2000)))),
+        ("landing_url", json!("")),
+        ("landing_url", json!("//evil.test/")),
+        ("landing_url", json!(format!("{}@evil.test/", place.site.url))),
+        ("versions", versions),
+        ("checks", json!({ "": "good" })),
+        ("checks", json!({ "Rest": "good" })),
+        ("checks", json!({ "rest_api": "bad" })),
+        ("checks", json!(many)),
+    ] {
+        let request = place.bridge("/wp/v1/heartbeat").json(vary(&heartbeat, name, value.clone()));
+        let answer = request.send(&place.base)?;
+        assert_problem(&answer, 422, "validation_failed", &format!("{name} is {value:.40}"));
+        let field = answer.body["errors"][0]["field"].as_str().unwrap_or_default();
+        assert!(field.starts_with(name), "{name} is {value:.40}: {field}");
     }
     for (name, value) in [
         ("secret", json!("")),

@@ -12,6 +12,7 @@ mod faults;
 mod floods;
 mod forgeries;
 mod harness;
+mod heartbeat;
 mod hostile;
 mod identity;
 mod limits;
@@ -93,6 +94,10 @@ gatepass_tests::run! {
         audit::a_reference_leads_to_the_whole_story_and_the_cause,
         audit::why_a_customer_could_not_log_in_is_one_command,
         audit::the_last_events_are_listed_and_followed,
+        heartbeat::what_a_site_says_of_itself_is_shown_and_it_learns_its_policy,
+        heartbeat::a_login_page_that_was_renamed_is_used_from_then_on,
+        heartbeat::a_copy_of_a_site_is_told_so_and_changes_nothing,
+        heartbeat::a_site_that_says_ever_new_things_is_slowed_down,
         hostile::no_hostile_request_to_the_panel_api_does_anything,
         hostile::no_hostile_address_or_header_does_anything,
         hostile::no_hostile_request_to_the_bridge_does_anything,

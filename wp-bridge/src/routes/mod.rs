@@ -1,5 +1,6 @@
 //! The API for sites, `/wp/v1`.
 
+mod heartbeats;
 mod outcomes;
 mod pairings;
 mod redemptions;
@@ -15,6 +16,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     let at = web::resource::<&str>;
     config
         .service(at("/wp/v1/pairings").route(web::post().to(pairings::create)))
+        .service(at("/wp/v1/heartbeat").route(web::post().to(heartbeats::create)))
         .service(at("/wp/v1/redemptions").route(web::post().to(redemptions::create)))
         .service(at("/wp/v1/redemptions/{id}/outcome").route(web::post().to(outcomes::create)));
 }

@@ -5,7 +5,7 @@ use gatepass_core::event::{Actor, Context, EventKind};
 use gatepass_core::pairing::{PAIRING_LIFETIME, Pairing, PairingSecret, Proven};
 use gatepass_core::site::{Paired, Site, Versions};
 use gatepass_core::store::Entry;
-use gatepass_core::validate::FieldError;
+use gatepass_core::validate::{self, FieldError};
 use gatepass_core::{SiteId, Timestamp};
 use gatepass_http::{ClientAddress, Code, Json, Problem, RequestIdOf};
 use gatepass_keys::token::site::Unverified;
@@ -150,18 +150,8 @@ async fn refuse(
 }
 
 fn check(body: &NewPairing, site: &Site) -> Result<VerificationKey, Problem> {
-    let mut errors = Vec::new();
-    let landing = &body.landing_url;
-    if !site.origin.holds(landing) || landing.fragment().is_some() || landing.as_str().len() > 2000 {
-        let message =
-            format!("expected an address on {}, without a fragment, of at most 2000 characters", site.origin);
-        errors.push(FieldError::new("landing_url", "off_site", message));
-    }
-    let Versions { plugin, wordpress, php } = &body.versions;
-    if [plugin, wordpress, php].into_iter().any(|text| text.len() > 64 || text.chars().any(char::is_control))
-    {
-        errors.push(FieldError::new("versions", "invalid", "a version is at most 64 characters"));
-    }
+    let landing_url = validate::landing_url(&body.landing_url, &site.origin);
+    let mut errors: Vec<_> = landing_url.into_iter().chain(validate::versions(&body.versions)).collect();
     let key = VerificationKey::from_jwk(&body.public_key);
     if let Err(error) = &key {
         errors.push(FieldError::new("public_key", "invalid", error.to_string()));

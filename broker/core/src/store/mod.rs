@@ -19,6 +19,7 @@ use crate::client::{ApiKeyHash, Client};
 use crate::clock::Timestamp;
 use crate::event::{Context, Event, EventKind};
 use crate::handoff::{Handoff, Issuance, NewHandoff, Outcome, Presented, Redemption, Revocation};
+use crate::heartbeat::{Heard, Heartbeat};
 use crate::id::{ClientId, HandoffId, SiteId, Subject, Tenant};
 use crate::limit::Limited;
 use crate::member::{Member, Wanted};
@@ -82,6 +83,15 @@ pub trait Sites: Send + Sync {
     async fn pairing_code_holds(&self, id: SiteId, secret_hash: &str, now: Timestamp) -> Result<bool>;
     /// Uses a pairing code up, takes the site's new key, and voids every handoff issued before, in one step.
     async fn pair(&self, id: SiteId, proven: &Proven, now: Timestamp, context: &Context) -> Result<Pairing>;
+    /// Keeps what a site says of itself, if that is news: decided and written, with its event, in one step, and so
+    /// seldom that nobody fills the store with it.
+    async fn hear(
+        &self,
+        id: SiteId,
+        heartbeat: &Heartbeat,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<Heard>;
 }
 
 /// Makes the new policy out of the old one, or says what is wrong with it.

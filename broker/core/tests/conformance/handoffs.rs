@@ -76,7 +76,7 @@ pub async fn a_clock_that_was_put_back_brings_nothing_void_back(stage: &Stage) {
 
     let ticket = stage.issue(Ticket::for_subject(site, "cust-1", after(4000))).await;
     for millis in [5000, 0] {
-        put_code(stage, site, "again", true, after(millis)).await;
+        put_code(&*stage.store, site, "again", true, after(millis)).await;
         stage.store.pair(site, &proven("again", 1), after(millis), &context()).await.unwrap();
     }
     assert_eq!(stage.redeem(&ticket, after(6000)).await, Came::Refused(Refusal::Revoked));

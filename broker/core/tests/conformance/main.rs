@@ -121,6 +121,14 @@ suite! {
         pairing_again_needs_the_old_key_or_the_operators_word,
         pairing_again_voids_handoffs_issued_before,
     }
+    heartbeat {
+        what_a_site_says_is_kept_and_the_same_again_every_five_minutes,
+        a_landing_page_that_has_moved_is_taken_and_told_to_the_trail,
+        a_copy_is_refused_and_told_to_the_trail_once_in_ten_minutes,
+        only_the_key_of_the_pairing_is_heard,
+        a_site_changes_only_so_often,
+        of_racing_heartbeats_one_is_written,
+    }
     clients {
         a_client_is_found_by_its_keys_hash,
         revoking_a_client_keeps_the_first_time,

@@ -1,6 +1,7 @@
 use gatepass_core::handoff::Refusal;
 use gatepass_core::pairing::{PAIRING_LIFETIME, Pairing, PairingCode, Proven};
 use gatepass_core::site::{Paired, Versions};
+use gatepass_core::store::Sites;
 use gatepass_core::{SiteId, Timestamp};
 use gatepass_keys::{KeyId, SigningKey};
 
@@ -8,13 +9,19 @@ use crate::stage::{Came, Stage, T0, after, context};
 
 const END: u64 = PAIRING_LIFETIME.as_millis() as u64;
 
-pub async fn put_code(stage: &Stage, site: SiteId, secret_hash: &str, replace: bool, now: Timestamp) {
+pub async fn put_code(
+    store: &dyn Sites,
+    site: SiteId,
+    secret_hash: &str,
+    replace: bool,
+    now: Timestamp,
+) {
     let code = PairingCode { secret_hash: secret_hash.to_owned(), expires_at: now.plus(PAIRING_LIFETIME), replace };
-    assert!(stage.store.put_pairing_code(site, &code, now, &context()).await.unwrap());
+    assert!(store.put_pairing_code(site, &code, now, &context()).await.unwrap());
 }
 
 pub async fn code(stage: &Stage, site: SiteId, secret_hash: &str, now: Timestamp) -> String {
-    put_code(stage, site, secret_hash, false, now).await;
+    put_code(&*stage.store, site, secret_hash, false, now).await;
     secret_hash.to_owned()
 }
 
@@ -106,7 +113,7 @@ pub async fn pairing_again_needs_the_old_key_or_the_operators_word(stage: &Stage
     let with_the_old_key = Proven { replaces: Some(kid(1)), ..proven("two", 2) };
     assert_eq!(pair(stage, site, &with_the_old_key, 0).await, "paired");
 
-    put_code(stage, site, "three", true, T0).await;
+    put_code(&*stage.store, site, "three", true, T0).await;
     assert_eq!(pair(stage, site, &proven("three", 3), 0).await, "paired");
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use gatepass_core::clock::{Rng, System, random_bytes};
 use gatepass_core::event::{Actor, Context, Event};
 use gatepass_core::handoff::{Details, Intent, Issuance, NewHandoff, Presented, Redemption, Refusal};
+use gatepass_core::heartbeat::Pulse;
 use gatepass_core::limit::{Limited, Limits};
 use gatepass_core::member::{Consent, Membership, Status, Wanted};
 use gatepass_core::site::{Policy, Site};
@@ -267,6 +268,7 @@ pub fn new_site(tenant: &str, origin: &str) -> Site {
         created_at: T0,
         policy: Policy::default(),
         paired: None,
+        pulse: Pulse::default(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use gatepass_core::clock::System;
 use gatepass_core::handoff::Issuance;
+use gatepass_core::heartbeat::Heartbeat;
 use gatepass_core::limit::{Limits, Rate};
 use gatepass_core::store::{Clients, Events, Handoffs, Members, Sites};
 use gatepass_core::store::{
@@ -14,6 +15,8 @@ use gatepass_core::store::{
 use gatepass_core::trail::{Reading, Trail};
 use gatepass_core::{SiteId, StoreError};
 
+use crate::heartbeat::heartbeat;
+use crate::pairing::{proven, put_code};
 use crate::stage::{RedisServer, T0, Ticket, context};
 
 const SITE: &str = "site_agrag6hy5byvbdbav5e43yh4bu";
@@ -23,20 +26,43 @@ fn schema_of(path: &Path) -> i64 {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
 }
 
-/// A file of schema 1, with what the release that wrote it put in.
-fn old_file(folder: &Path) -> std::path::PathBuf {
+fn schema_of_a_new_file() -> i64 {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gatepass.db");
+    drop(Sqlite::open(&path, &System).unwrap());
+    schema_of(&path)
+}
+
+/// What made each older schema out of the one before.
+const STEPS: [&str; 2] = [
+    include_str!("../../src/store/sqlite/schema/2.sql"),
+    include_str!("../../src/store/sqlite/schema/3.sql"),
+];
+
+/// A file of an older schema, with what the release that wrote the first put in.
+fn old_file(folder: &Path, schema: usize) -> std::path::PathBuf {
     let path = folder.join("gatepass.db");
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection.execute_batch(include_str!("fixtures/schema-1.sql")).unwrap();
+    for (step, version) in STEPS[..schema - 1].iter().zip(2..) {
+        connection.execute_batch(step).unwrap();
+        connection.pragma_update(None, "user_version", version).unwrap();
+    }
     drop(connection);
-    assert_eq!(schema_of(&path), 1);
+    assert_eq!(schema_of(&path), i64::try_from(schema).unwrap());
     path
 }
 
 #[tokio::test]
 async fn an_older_schema_is_migrated_with_all_that_is_in_it() {
+    for schema in 1..=STEPS.len() + 1 {
+        assert_migrated(schema).await;
+    }
+}
+
+async fn assert_migrated(schema: usize) {
     let folder = tempfile::tempdir().unwrap();
-    let path = old_file(folder.path());
+    let path = old_file(folder.path(), schema);
     // The second opening finds it migrated already.
     for _ in 0..2 {
         let store = Sqlite::open(&path, &System).unwrap();
@@ -59,14 +85,19 @@ async fn an_older_schema_is_migrated_with_all_that_is_in_it() {
         let first = issue().await;
         assert!(matches!(first, Issuance::Issued | Issuance::Limited(_)), "{first:?}");
         assert!(matches!(issue().await, Issuance::Limited(_)));
+        put_code(&store, site, "code", true, T0).await;
+        store.pair(site, &proven("code", 1), T0, &context()).await.unwrap();
+        let said = Heartbeat { url: found.origin.url().clone(), ..heartbeat() };
+        store.hear(site, &said, T0, &context()).await.unwrap();
+        assert!(store.site(site).await.unwrap().unwrap().pulse.seen.is_some());
     }
-    assert!(schema_of(&path) > 1);
+    assert_eq!(schema_of(&path), schema_of_a_new_file());
 }
 
 #[test]
 fn a_migration_that_fails_leaves_the_file_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    let path = old_file(folder.path());
+    let path = old_file(folder.path(), 1);
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection.execute_batch("CREATE TABLE buckets (somebody TEXT)").unwrap();
     let error = Sqlite::open(&path, &System).unwrap_err().to_string();

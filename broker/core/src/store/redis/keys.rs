@@ -3,7 +3,7 @@
 //!
 //! | key | type | holds |
 //! |---|---|---|
-//! | `gp:{site}:site` | hash | id, tenant, origin, `created_at`, policy, paired, `paired_kid` |
+//! | `gp:{site}:site` | hash | id, tenant, origin, `created_at`, policy, paired, `paired_kid`, pulse |
 //! | `gp:{site}:removed` | hash | what `site` was, while the rest is being removed |
 //! | `gp:{site}:state` | hash | events and revision (counters), `not_before` |
 //! | `gp:{site}:events` | stream | the trail; ids are `seq-0` |

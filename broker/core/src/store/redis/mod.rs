@@ -87,7 +87,7 @@ macro_rules! scripts {
 }
 scripts! {
     site: [
-        append_event, issue, pair, put_member, put_pairing_code, put_site, redeem, report_outcome, revoke_handoff,
+        append_event, hear, issue, pair, put_member, put_pairing_code, put_site, redeem, report_outcome, revoke_handoff,
         revoke_key, revoke_subject
     ],
     service: [put_client, tell_tenant],

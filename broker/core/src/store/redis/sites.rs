@@ -7,14 +7,15 @@ use gatepass_keys::KeyId;
 use super::{Redis, from_json, keys, parsed, required, to_json};
 use crate::clock::Timestamp;
 use crate::event::{Context, EventKind};
+use crate::heartbeat::{Heard, Heartbeat};
 use crate::id::{SiteId, Tenant};
 use crate::pairing::{PAIRING_LIFETIME, Pairing, PairingCode, Proven};
 use crate::site::Site;
 use crate::store::{ChangePolicy, PolicyChange, Result, SiteCreation, Sites, StoreError, corrupt};
 
-const FIELDS: [&str; 6] = ["id", "tenant", "origin", "created_at", "policy", "paired"];
+const FIELDS: [&str; 7] = ["id", "tenant", "origin", "created_at", "policy", "paired", "pulse"];
 type Fields = Vec<Option<String>>;
-/// How often a change of policy is tried again when somebody else was faster.
+/// How often a change of a site is tried again when somebody else was faster.
 const CHANGE_TRIES: usize = 20;
 
 fn site(fields: &[Option<String>]) -> Result<Option<Site>> {
@@ -27,6 +28,7 @@ fn site(fields: &[Option<String>]) -> Result<Option<Site>> {
         created_at: Timestamp::from_millis(parsed(required(at(3), "created_at")?)?),
         policy: from_json(required(at(4), "policy")?)?,
         paired: at(5).map(from_json).transpose()?,
+        pulse: at(6).map(from_json).transpose()?.unwrap_or_default(),
     }))
 }
 
@@ -251,5 +253,38 @@ impl Sites for Redis {
             Some("site_not_found") => Ok(Pairing::SiteNotFound),
             other => Err(corrupt(format!("pair answered {other:?}"))),
         }
+    }
+
+    async fn hear(
+        &self,
+        id: SiteId,
+        heartbeat: &Heartbeat,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<Heard> {
+        for _ in 0..CHANGE_TRIES {
+            let fields: Fields = self.connection().hmget(keys::site(id), &FIELDS).await?;
+            let Some(known) = site(&fields)? else { return Ok(Heard::NotPaired) };
+            let (heard, change) = heartbeat.decide(&known, now);
+            let Some(change) = change else { return Ok(heard) };
+            let before = |index: usize| fields.get(index).cloned().flatten().unwrap_or_default();
+            let (paired, pulse) = (before(5), before(6));
+            let (kind, cause, note) = match change.event {
+                Some(told) => (told.kind.as_str(), told.cause, Some(told.note)),
+                None => ("", "", None),
+            };
+            let context = Context { note, ..context.clone() };
+            let mut call = Self::call(&self.scripts.hear, id, now, &context)?;
+            call.arg(&paired)
+                .arg(&pulse)
+                .arg(change.paired.as_ref().map(to_json).transpose()?.unwrap_or_else(|| paired.clone()))
+                .arg(to_json(&change.pulse)?)
+                .arg(kind)
+                .arg(cause);
+            if self.run::<i64>(&call).await? == 1 {
+                return Ok(heard);
+            }
+        }
+        Err(StoreError::Unavailable("the site is changed by too many at once".to_owned()))
     }
 }

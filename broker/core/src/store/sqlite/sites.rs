@@ -7,12 +7,13 @@ use super::events::tell_tenant;
 use super::{Emitter, Sqlite, all, from_json, one, parsed, to_json};
 use crate::clock::Timestamp;
 use crate::event::{Context, EventKind};
+use crate::heartbeat::{Heard, Heartbeat};
 use crate::id::{SiteId, Tenant};
 use crate::pairing::{Pairing, PairingCode, Proven};
 use crate::site::Site;
 use crate::store::{ChangePolicy, PolicyChange, Result, SiteCreation, Sites};
 
-const COLUMNS: &str = "id, tenant, origin, created_at, policy, paired";
+const COLUMNS: &str = "id, tenant, origin, created_at, policy, paired, pulse";
 
 fn read(row: &Row<'_>) -> Result<Site> {
     Ok(Site {
@@ -22,6 +23,7 @@ fn read(row: &Row<'_>) -> Result<Site> {
         created_at: Timestamp::from_millis(row.get(3)?),
         policy: from_json(&row.get::<_, String>(4)?)?,
         paired: row.get::<_, Option<String>>(5)?.as_deref().map(from_json).transpose()?,
+        pulse: row.get::<_, Option<String>>(6)?.as_deref().map(from_json).transpose()?.unwrap_or_default(),
     })
 }
 
@@ -180,6 +182,33 @@ impl Sites for Sqlite {
             )?;
             emitter.emit(EventKind::SitePaired, "", None, None)?;
             Ok(Pairing::Paired(Box::new(Site { paired: Some(proven.paired), ..known })))
+        })
+        .await
+    }
+
+    async fn hear(
+        &self,
+        id: SiteId,
+        heartbeat: &Heartbeat,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<Heard> {
+        let (heartbeat, context) = (heartbeat.clone(), context.clone());
+        self.write(move |transaction| {
+            let Some(known) = site(transaction, id)? else { return Ok(Heard::NotPaired) };
+            let (heard, change) = heartbeat.decide(&known, now);
+            let Some(change) = change else { return Ok(heard) };
+            let paired = change.paired.as_ref().map(to_json).transpose()?;
+            transaction.execute(
+                "UPDATE sites SET pulse = ?, paired = coalesce(?, paired) WHERE id = ?",
+                params![to_json(&change.pulse)?, paired, id.to_string()],
+            )?;
+            if let Some(told) = change.event {
+                let context = Context { note: Some(told.note), ..context };
+                let emitter = Emitter { transaction, site: id, now, context: &context };
+                emitter.emit(told.kind, told.cause, None, None)?;
+            }
+            Ok(heard)
         })
         .await
     }

@@ -128,7 +128,7 @@ impl Play<'_> {
                 self.model.revoked_keys[key] = true;
             }
             Step::PairAgain => {
-                put_code(self.stage, site, "again", true, now).await;
+                put_code(&*store, site, "again", true, now).await;
                 let paired = store.pair(site, &proven("again", 1), now, &by).await.unwrap();
                 prop_assert!(matches!(paired, Pairing::Paired(_)));
                 self.model.not_before = Some(now);

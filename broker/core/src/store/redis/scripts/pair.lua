@@ -16,4 +16,4 @@ redis.call('DEL', code)
 redis.call('HSET', SITE, 'paired', paired, 'paired_kid', paired_kid)
 void_until(STATE)
 emit('site.paired', '', '', '')
-return { 'paired', unpack(redis.call('HMGET', SITE, 'id', 'tenant', 'origin', 'created_at', 'policy', 'paired')) }
+return { 'paired', unpack(redis.call('HMGET', SITE, 'id', 'tenant', 'origin', 'created_at', 'policy', 'paired', 'pulse')) }

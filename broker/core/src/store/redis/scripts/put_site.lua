@@ -8,4 +8,4 @@ elseif redis.call('HGET', SITE, 'policy') ~= policy then
 end
 for i = 6, #ARGV, 2 do redis.call('HSET', SITE, ARGV[i], ARGV[i + 1]) end
 emit(kind, '', '', '')
-return redis.call('HMGET', SITE, 'id', 'tenant', 'origin', 'created_at', 'policy', 'paired')
+return redis.call('HMGET', SITE, 'id', 'tenant', 'origin', 'created_at', 'policy', 'paired', 'pulse')
