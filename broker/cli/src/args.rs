@@ -174,7 +174,8 @@ pub(crate) struct LimitSettings {
     )]
     pub(crate) member: Option<u32>,
 
-    /// Fruitless redemptions of one token, repeats of its redemption, and previews, each a minute; 0 is no limit [default: 20]
+    /// Fruitless redemptions of one token, repeats of its redemption, and previews, each a minute; 0 is no limit
+    /// [default: 20]
     #[arg(
         long = "limit-token",
         id = "limit_token",
