@@ -182,6 +182,8 @@ explanations! {
             "Look at the note: a page cache, a redirect or a security plugin may stand in between.";
         "replace_required" "The site is paired already, and the old key was not shown."
             "If this is meant to be: gatepass site pairing-code --replace.";
+        "limit_site" "The site said something new of itself more often than it may."
+            "Look at what changes there, or whether its key is in other hands; then pair it again.";
         "identity_conflict" "The site says that it has another address than the registered one."
             "Register that address, or correct it in WordPress under Settings, General.";
     }

@@ -58,7 +58,8 @@ impl Load {
         }
         metrics::counter!(REQUESTS_SHED).increment(1);
         let max_requests = self.max;
-        SHEDDING.tell(|others| tracing::warn!(max_requests, others, "requests are shed: there are too many"));
+        SHEDDING
+            .tell("", |others| tracing::warn!(max_requests, others, "requests are shed: there are too many"));
         Err(Problem::new(Code::Overloaded))
     }
 

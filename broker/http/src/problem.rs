@@ -132,7 +132,7 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Unavailable(why) => {
                 // Whoever watches the store tells of its loss; how each request fares stands in its own line.
-                UNANSWERED.tell(|others| tracing::warn!(%why, others, "the store does not answer"));
+                UNANSWERED.tell(&why, |others| tracing::warn!(%why, others, "the store does not answer"));
                 Self::new(Code::StoreUnavailable)
             }
             StoreError::Corrupt(_) | StoreError::NewerSchema { .. } => {

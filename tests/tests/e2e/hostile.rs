@@ -199,7 +199,7 @@ pub async fn no_hostile_address_or_header_does_anything(stack: &Stack) -> Result
         ("/v1/sites/{site}/events?after=18446744073709551616", 422, "validation_failed"),
         ("/v1/sites/{site}/events?after=1&after=2", 400, "malformed_request"),
         ("/v1/sites/{site}/events?after[]=1", 400, "malformed_request"),
-        ("/v1/sites/{site}/events?after=%ff", 400, "malformed_request"),
+        ("/v1/sites/{site}/events?after=%ff", 422, "validation_failed"),
         ("/v1/sites?cursor=x", 400, "malformed_request"),
         ("/v1/sites?cursor=%00", 400, "malformed_request"),
         ("/v1/sites?page=1", 400, "malformed_request"),

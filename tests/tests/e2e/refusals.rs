@@ -189,10 +189,9 @@ pub async fn odd_forms_are_refused_without_a_php_notice(stack: &Stack) -> Result
         assert!(!visitor.is_signed_in().await?, "{form:?}");
     }
     assert_unspent(stack, &member, &handoff).await?;
-    assert!(
-        !stack.wordpress.debug_log().exists(),
-        "{}",
-        std::fs::read_to_string(stack.wordpress.debug_log())?
-    );
+    let said = std::fs::read_to_string(stack.wordpress.debug_log()).unwrap_or_default();
+    // WordPress asks for translations when an administrator's profile is shown, and may not go out here.
+    let ours = said.lines().find(|line| !line.contains("translations_api"));
+    assert_eq!(ours, None);
     Ok(())
 }
