@@ -18,6 +18,7 @@ mod identity;
 mod limits;
 mod metrics;
 mod outbound;
+mod owner_log;
 mod pages;
 mod panel_api;
 mod plugin;
@@ -101,6 +102,9 @@ gatepass_tests::run! {
         hostile::no_hostile_request_to_the_panel_api_does_anything,
         hostile::no_hostile_address_or_header_does_anything,
         hostile::no_hostile_request_to_the_bridge_does_anything,
+        owner_log::a_login_and_a_refusal_write_a_line_each_and_repeats_none,
+        owner_log::what_the_panel_or_the_owner_forbids_is_written_with_its_cause,
+        owner_log::one_link_tried_again_and_again_pushes_nobody_out,
         plugin::a_field_of_any_size_is_refused_at_once,
         plugin::what_a_deleted_user_left_behind_is_nobody,
         plugin::a_ticked_role_that_is_not_there_can_be_seen,
@@ -168,6 +172,11 @@ gatepass_tests::run! {
         faults::restarting_gatepass_fails_no_login_that_was_issued_before,
         faults::the_owner_can_switch_it_off_and_on,
         faults::a_site_whose_clock_is_wrong_logs_in_all_the_same,
+        owner_log::a_strangers_rubbish_is_not_written,
+        owner_log::a_broken_or_locked_log_stops_no_login_and_mends_itself,
+        owner_log::lines_go_after_90_days_and_beyond_5000,
+        owner_log::each_blog_of_a_network_has_a_log_of_its_own,
+        owner_log::nothing_stays_when_the_plugin_is_deleted,
         plugin::a_login_under_way_undoes_nothing_that_the_owner_does_meanwhile,
         plugin::a_lost_answer_to_a_pairing_is_asked_for_again_with_the_same_code,
         plugin::pairing_again_works_though_the_sites_clock_is_wrong,

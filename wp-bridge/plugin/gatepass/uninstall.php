@@ -10,7 +10,7 @@ defined( 'WP_UNINSTALL_PLUGIN' ) || exit;
 require_once __DIR__ . '/includes/autoload.php';
 
 /**
- * Removes the options of the current blog.
+ * Removes the options and the table of the current blog.
  */
 function gatepass_uninstall_blog(): void {
 	$options = array(
@@ -27,6 +27,7 @@ function gatepass_uninstall_blog(): void {
 	}
 	delete_transient( Gatepass_Names::TRANSIENT_ASKED );
 	Gatepass_Heartbeat::stop();
+	Gatepass_Log::drop();
 }
 
 /**

@@ -79,6 +79,9 @@ function admin_url( $path ) {
 function wp_unslash( $value ) {
 	return stripslashes( $value );
 }
+function __( $text ) {
+	return $text;
+}
 // phpcs:enable
 
 const SITE = 'site_abcdefghijklmnopqrstuvwxyz';
@@ -907,6 +910,41 @@ $tests = array(
 		$_SERVER['HTTP_ORIGIN'] = 'https://shop.example';
 		expect( $request->comes_from( 'https://shop.example' ) && ! $request->comes_from( null ) );
 		unset( $_SERVER['HTTP_ORIGIN'] );
+	},
+
+	// The owner's log.
+	'log_names_a_handoff_as_the_panel_does'            => static function () {
+		$id = static function ( string $jti ): string {
+			return Gatepass_Handoff::verify( token( header_with(), claims_with( array( 'jti' => $jti ) ) ), pinned(), SITE )->id();
+		};
+		expect( 'ho_agiaaaaaabyabaaaaaaaaaaaaa' === $id( '01900000-0000-7000-8000-000000000000' ) );
+		expect( 'ho_agip77ysgr5lzdppaerukz4j74' === $id( '0190ffff-1234-7abc-8def-0123456789ff' ) );
+	},
+	'log_knows_whose_signature_was_checked'            => static function () {
+		$signed = static function ( array $header ): bool {
+			return Gatepass_Handoff::verify( token( header_with( $header ), claims_with(), 'b' ), Gatepass_Key_Set::from_jwks( array( key_pair( 'b' )['jwk'] ) ), SITE )->is_signed();
+		};
+		expect( $signed( array( 'kid' => key_pair( 'b' )['jwk']['kid'] ) ) && ! $signed( array() ) );
+	},
+	'log_has_words_for_every_cause'                    => static function () {
+		$words = Gatepass_Log_Line::causes();
+		// Before the bridge is asked, and a stranger's token: neither is logged.
+		$unlogged = array( 'token_invalid', 'attempt_invalid', 'origin_mismatch', 'origin_unknown', 'binding_absent', 'start_not_set_up' );
+		$causes   = array_keys( Gatepass_Reference::LOCAL_CAUSES );
+		foreach ( plugin_files() as $file ) {
+			preg_match_all( "/Gatepass_Refusal(?:::account)?\\( (?:Gatepass_Refusal::\\w+, )?'(\\w+)'/", file_get_contents( $file ), $thrown );
+			$causes = array_merge( $causes, $thrown[1] );
+		}
+		expect( in_array( 'session_ended', $causes, true ) && in_array( 'email_taken', $causes, true ) );
+		foreach ( array_diff( array_unique( $causes ), $unlogged, array( 'bridge_answered_nonsense' ) ) as $cause ) {
+			expect( isset( $words[ $cause ] ), $cause );
+		}
+		$line = new Gatepass_Log_Line( array( 'cause' => 'of_tomorrow' ) );
+		expect( false !== strpos( $line->cause_in_words(), 'of_tomorrow' ) );
+	},
+	'log_line_has_the_names_that_it_says_it_has'       => static function () {
+		$line = new Gatepass_Log_Line( array( 'at' => '2026-11-22 17:00:01', 'user_id' => '0' ) ); // phpcs:ignore
+		expect( Gatepass_Log_Line::names() === array_keys( $line->to_array() ) && '2026-11-22T17:00:01Z' === $line->to_array()['at'] );
 	},
 
 	// The code itself.

@@ -49,14 +49,23 @@ final class Gatepass_Handoff {
 	private $claims;
 
 	/**
+	 * Whether its key is pinned, and so its signature checked.
+	 *
+	 * @var bool
+	 */
+	private $is_signed;
+
+	/**
 	 * Constructor.
 	 *
-	 * @param string                                  $token  Compact JWS.
-	 * @param array{jti:string,sub:string,aud:string} $claims Claims.
+	 * @param string                                  $token     Compact JWS.
+	 * @param array{jti:string,sub:string,aud:string} $claims    Claims.
+	 * @param bool                                    $is_signed Whether its key is pinned.
 	 */
-	private function __construct( string $token, array $claims ) {
-		$this->token  = $token;
-		$this->claims = $claims;
+	private function __construct( string $token, array $claims, bool $is_signed ) {
+		$this->token     = $token;
+		$this->claims    = $claims;
+		$this->is_signed = $is_signed;
 	}
 
 	/**
@@ -114,7 +123,8 @@ final class Gatepass_Handoff {
 				'jti' => $claims['jti'],
 				'sub' => $claims['sub'],
 				'aud' => $claims['aud'],
-			)
+			),
+			null !== $public_key
 		);
 	}
 
@@ -164,6 +174,32 @@ final class Gatepass_Handoff {
 	 */
 	public function subject(): string {
 		return $this->claims['sub'];
+	}
+
+	/**
+	 * The handoff's id, as panel and bridge write it.
+	 *
+	 * @return string ho_ and the token's id in base32 (RFC 4648, lower case, no padding).
+	 */
+	public function id(): string {
+		$bits = '';
+		foreach ( str_split( str_replace( '-', '', $this->claims['jti'] ) ) as $digit ) {
+			$bits .= str_pad( decbin( (int) hexdec( $digit ) ), 4, '0', STR_PAD_LEFT );
+		}
+		$id = 'ho_';
+		foreach ( str_split( $bits, 5 ) as $five ) {
+			$id .= 'abcdefghijklmnopqrstuvwxyz234567'[ (int) bindec( str_pad( $five, 5, '0' ) ) ];
+		}
+		return $id;
+	}
+
+	/**
+	 * Whether its signature was checked here. If not, its key is not pinned, and only the bridge can tell.
+	 *
+	 * @return bool
+	 */
+	public function is_signed(): bool {
+		return $this->is_signed;
 	}
 
 	/**

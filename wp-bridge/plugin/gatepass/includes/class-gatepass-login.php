@@ -47,6 +47,13 @@ final class Gatepass_Login {
 	private $outcomes;
 
 	/**
+	 * The owner's log.
+	 *
+	 * @var Gatepass_Log
+	 */
+	private $log;
+
+	/**
 	 * Constructor.
 	 *
 	 * @param Gatepass_Store      $store      Settings.
@@ -54,19 +61,22 @@ final class Gatepass_Login {
 	 * @param Gatepass_Members    $members    Users.
 	 * @param Gatepass_Privileges $privileges Rights.
 	 * @param Gatepass_Outcomes   $outcomes   Reports.
+	 * @param Gatepass_Log        $log        The owner's log.
 	 */
 	public function __construct(
 		Gatepass_Store $store,
 		Gatepass_Bridge $bridge,
 		Gatepass_Members $members,
 		Gatepass_Privileges $privileges,
-		Gatepass_Outcomes $outcomes
+		Gatepass_Outcomes $outcomes,
+		Gatepass_Log $log
 	) {
 		$this->store      = $store;
 		$this->bridge     = $bridge;
 		$this->members    = $members;
 		$this->privileges = $privileges;
 		$this->outcomes   = $outcomes;
+		$this->log        = $log;
 	}
 
 	/**
@@ -93,11 +103,16 @@ final class Gatepass_Login {
 	 * @throws Gatepass_Refusal If it would not.
 	 */
 	public function preview( Gatepass_Arrival $arrival, Gatepass_Request $request ): string {
-		$members = $this->ask( $arrival, $request, array( 'preview' => true ) );
-		$name    = is_array( $members['member'] ?? null ) ? $members['member']['display_name'] ?? null : null;
-		if ( ! is_string( $members['jti'] ?? null ) || ! is_string( $members['subject'] ?? null )
-			|| ! $arrival->handoff()->is( $members['jti'], $members['subject'] ) || ! is_string( $name ) ) {
-			throw self::nonsense();
+		try {
+			$members = $this->ask( $arrival, $request, array( 'preview' => true ) );
+			$name    = is_array( $members['member'] ?? null ) ? $members['member']['display_name'] ?? null : null;
+			if ( ! is_string( $members['jti'] ?? null ) || ! is_string( $members['subject'] ?? null )
+				|| ! $arrival->handoff()->is( $members['jti'], $members['subject'] ) || ! is_string( $name ) ) {
+				throw self::nonsense();
+			}
+		} catch ( Gatepass_Refusal $refusal ) {
+			$this->log_refusal( $arrival, $request, $refusal );
+			throw $refusal;
 		}
 		$name = sanitize_text_field( $name );
 		return '' === $name ? $arrival->handoff()->subject() : $name;
@@ -112,10 +127,29 @@ final class Gatepass_Login {
 	 * @throws Gatepass_Refusal If the customer is not let in.
 	 */
 	public function run( Gatepass_Arrival $arrival, Gatepass_Request $request ): string {
-		$redemption = Gatepass_Redemption::from_answer( $this->ask( $arrival, $request ), $arrival->handoff() );
-		if ( null === $redemption ) {
-			throw self::nonsense();
+		$redemption = null;
+		try {
+			$redemption = Gatepass_Redemption::from_answer( $this->ask( $arrival, $request ), $arrival->handoff() );
+			if ( null === $redemption ) {
+				throw self::nonsense();
+			}
+			return $this->let_in( $arrival, $request, $redemption );
+		} catch ( Gatepass_Refusal $refusal ) {
+			$this->log_refusal( $arrival, $request, $refusal, $redemption );
+			throw $refusal;
 		}
+	}
+
+	/**
+	 * Signs in whom the bridge has let in, if the owner lets them in as well.
+	 *
+	 * @param Gatepass_Arrival    $arrival    Who arrives.
+	 * @param Gatepass_Request    $request    The request.
+	 * @param Gatepass_Redemption $redemption The bridge's yes.
+	 * @return string Where to go.
+	 * @throws Gatepass_Refusal If the customer is not let in.
+	 */
+	private function let_in( Gatepass_Arrival $arrival, Gatepass_Request $request, Gatepass_Redemption $redemption ): string {
 		$connection = $this->connection_of_now( $arrival->connection() );
 		if ( null !== $redemption->policy() ) {
 			$this->store->save_policy( $connection, $redemption->policy() );
@@ -127,7 +161,7 @@ final class Gatepass_Login {
 			if ( ! $this->store->is_enabled() ) {
 				throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'switched_off' );
 			}
-			$this->sign_in( $arrival, $redemption );
+			$this->sign_in( $arrival, $request, $redemption );
 		} catch ( Gatepass_Refusal $refusal ) {
 			if ( ! $refusal->passes() ) {
 				$this->outcomes->failed( $connection, $redemption->handoff_id(), $arrival->reference()->request_id(), $refusal );
@@ -164,6 +198,60 @@ final class Gatepass_Login {
 	}
 
 	/**
+	 * Notes a refusal in the owner's log.
+	 *
+	 * @param Gatepass_Arrival         $arrival    Who arrives.
+	 * @param Gatepass_Request         $request    The request.
+	 * @param Gatepass_Refusal         $refusal    Why not.
+	 * @param Gatepass_Redemption|null $redemption The bridge's yes, if it said so.
+	 */
+	private function log_refusal( Gatepass_Arrival $arrival, Gatepass_Request $request, Gatepass_Refusal $refusal, ?Gatepass_Redemption $redemption = null ): void {
+		$local_cause = $refusal->local_cause();
+		// Anybody can name a key that is not pinned; then only the bridge's verdict says that the token is one of ours.
+		if ( 'token_invalid' === $local_cause
+			|| ( null === $redemption && ! $arrival->handoff()->is_signed() && Gatepass_Refusal::TEMPORARY === $refusal->page() ) ) {
+			return;
+		}
+		$user_id = $refusal->user_id();
+		if ( 0 === $user_id ) {
+			try {
+				$user    = $this->members->find( $arrival->identity() );
+				$user_id = null === $user ? 0 : $user->ID;
+			} catch ( Gatepass_Refusal $unclear ) {
+				$user_id = $unclear->user_id();
+			}
+		}
+		$this->log->record(
+			$refusal->is_failure() ? Gatepass_Log::FAILED : Gatepass_Log::REFUSED,
+			array(
+				'cause'     => '' === $local_cause ? $refusal->cause() : $local_cause,
+				'user_id'   => $user_id,
+				'reference' => $arrival->reference()->shown( $local_cause ),
+			) + self::known( $arrival, $request, $redemption )
+		);
+	}
+
+	/**
+	 * What is known of an arrival, for the owner's log.
+	 *
+	 * @param Gatepass_Arrival         $arrival    Who arrives.
+	 * @param Gatepass_Request         $request    The request.
+	 * @param Gatepass_Redemption|null $redemption The bridge's yes, if it said so.
+	 * @return array<string,mixed>
+	 */
+	private static function known( Gatepass_Arrival $arrival, Gatepass_Request $request, ?Gatepass_Redemption $redemption ): array {
+		return array(
+			'subject'   => $arrival->handoff()->subject(),
+			'identity'  => $arrival->identity()->hash(),
+			'handoff'   => $arrival->handoff()->id(),
+			'attempt'   => $arrival->attempt()->text(),
+			'reference' => $arrival->reference()->shown(),
+			'actor'     => null === $redemption ? null : $redemption->actor(),
+			'ip'        => $request->client_ip(),
+		);
+	}
+
+	/**
 	 * The connection, read anew: the bridge was asked in between.
 	 *
 	 * @param Gatepass_Connection $asked Under which it was asked.
@@ -196,10 +284,11 @@ final class Gatepass_Login {
 	 * Session, cookie and everybody who wants to know.
 	 *
 	 * @param Gatepass_Arrival    $arrival    Who arrives.
+	 * @param Gatepass_Request    $request    The request.
 	 * @param Gatepass_Redemption $redemption The bridge's yes.
 	 * @throws Gatepass_Refusal If the customer is not let in.
 	 */
-	private function sign_in( Gatepass_Arrival $arrival, Gatepass_Redemption $redemption ): void {
+	private function sign_in( Gatepass_Arrival $arrival, Gatepass_Request $request, Gatepass_Redemption $redemption ): void {
 		$reference = $arrival->reference();
 		$identity  = $arrival->identity();
 		$lock      = Gatepass_Lock::take( $identity->hash() );
@@ -275,6 +364,7 @@ final class Gatepass_Login {
 			$cleared = did_action( 'clear_auth_cookie' );
 			do_action( 'wp_login', $user->user_login, $user ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- WordPress's own.
 			if ( $finish( true ) ) {
+				$this->log->record( Gatepass_Log::SIGNED_IN, array( 'user_id' => $user->ID ) + self::known( $arrival, $request, $redemption ) );
 				$this->outcomes->logged_in( $arrival->connection(), $redemption->handoff_id(), $reference->request_id(), $user->ID, $created );
 			}
 		} catch ( Throwable $failure ) {

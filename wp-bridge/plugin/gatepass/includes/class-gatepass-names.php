@@ -29,8 +29,17 @@ final class Gatepass_Names {
 	const OPTION_CLOCK_OFFSET = 'gatepass_clock_offset';
 	/** '1' while the bridge says that this WordPress is not where the site is registered: it is a copy. */
 	const OPTION_CONFLICT = 'gatepass_identity_conflict';
+	/** Which form the log's table has; absent while there is none. */
+	const OPTION_LOG_SCHEMA = 'gatepass_log_schema';
 	/** Beginning of the name of a lock's row, which lives for seconds. */
 	const OPTION_LOCK_PREFIX = 'gatepass_lock_';
+
+	/*
+	 * Tables, one a blog. What is said here comes after the blog's prefix.
+	 */
+
+	/** The owner's log: who signed in by button, and who was refused. */
+	const TABLE_LOG = 'gatepass_log';
 
 	/*
 	 * User meta.
@@ -105,6 +114,10 @@ final class Gatepass_Names {
 	const FILTER_CHECK_WP_AUTHENTICATE_USER = 'gatepass_check_wp_authenticate_user';
 	/** Whether a user may sign in by button: true, or a WP_Error. Then WP_User and the panel's id of its customer. */
 	const FILTER_MAY_SIGN_IN = 'gatepass_may_sign_in';
+	/** After how many days (int) a line of the log is removed; default 90. */
+	const FILTER_LOG_DAYS = 'gatepass_log_days';
+	/** How many lines (int) the log holds at most; default 5000. */
+	const FILTER_LOG_LINES = 'gatepass_log_lines';
 	/** Whether a bridge (second argument: its URL) may be spoken to without HTTPS; default: loopback only. */
 	const FILTER_ALLOW_PLAIN_HTTP = 'gatepass_allow_plain_http';
 }

@@ -69,7 +69,7 @@ final class Gatepass_Outcomes {
 	}
 
 	/**
-	 * Sends when the browser has its answer, where the server can do that (php-fpm, LiteSpeed).
+	 * Sends when the browser has its answer.
 	 *
 	 * @param Gatepass_Connection $connection Which bridge.
 	 * @param string              $handoff_id Which handoff.
@@ -77,21 +77,10 @@ final class Gatepass_Outcomes {
 	 * @param array<string,mixed> $outcome    The report.
 	 */
 	private function later( Gatepass_Connection $connection, string $handoff_id, string $request_id, array $outcome ): void {
-		$send = function () use ( $connection, $handoff_id, $request_id, $outcome ): void {
-			ignore_user_abort( true );
-			if ( function_exists( 'fastcgi_finish_request' ) ) {
-				fastcgi_finish_request();
-			} elseif ( function_exists( 'litespeed_finish_request' ) ) {
-				litespeed_finish_request();
-			} else {
-				flush();
+		Gatepass_Afterwards::run(
+			function () use ( $connection, $handoff_id, $request_id, $outcome ): void {
+				$this->bridge->report( $connection, $handoff_id, $outcome, $request_id );
 			}
-			$this->bridge->report( $connection, $handoff_id, $outcome, $request_id );
-		};
-		if ( doing_action( 'shutdown' ) ) {
-			$send();
-			return;
-		}
-		add_action( 'shutdown', $send, PHP_INT_MAX );
+		);
 	}
 }

@@ -30,6 +30,7 @@ final class Gatepass_Plugin {
 			$store = new Gatepass_Store();
 			( new Gatepass_Site_Health( $store ) )->register();
 			( new Gatepass_Heartbeat( $store, new Gatepass_Bridge( $store ) ) )->register();
+			( new Gatepass_Log() )->register();
 		}
 		if ( defined( 'WP_CLI' ) && WP_CLI ) {
 			$store = new Gatepass_Store();
@@ -39,6 +40,7 @@ final class Gatepass_Plugin {
 		add_action( 'login_init', array( $this, 'on_login_form' ) );
 		// Who signs out may be leaving the browser to somebody else.
 		add_action( 'wp_logout', array( 'Gatepass_Binding', 'forget' ), 10, 0 );
+		add_filter( 'wpmu_drop_tables', array( 'Gatepass_Log', 'go_with_blog' ), 10, 2 );
 		register_deactivation_hook( GATEPASS_FILE, array( 'Gatepass_Heartbeat', 'stop' ) );
 	}
 
@@ -95,7 +97,8 @@ final class Gatepass_Plugin {
 			$bridge,
 			new Gatepass_Members( $store ),
 			new Gatepass_Privileges( $store ),
-			new Gatepass_Outcomes( $bridge )
+			new Gatepass_Outcomes( $bridge ),
+			new Gatepass_Log()
 		);
 		return new Gatepass_Endpoint( $store, $request, new Gatepass_Responder(), $start, $login );
 	}

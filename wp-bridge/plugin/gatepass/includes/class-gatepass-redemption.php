@@ -60,6 +60,11 @@ final class Gatepass_Redemption {
 				'locale'       => $text( $member['locale'] ?? '' ),
 				'roles'        => array_values( array_filter( is_array( $member['roles'] ?? null ) ? $member['roles'] : array(), 'is_string' ) ),
 				'remember'     => true === ( $answer['session']['remember'] ?? null ),
+				'actor'        => is_array( $answer['actor'] ?? null ) ? array(
+					'subject' => $text( $answer['actor']['subject'] ?? '' ),
+					'name'    => $text( $answer['actor']['name'] ?? '' ),
+					'reason'  => $text( $answer['actor']['reason'] ?? '' ),
+				) : null,
 				'redirect_to'  => is_string( $answer['redirect_to'] ?? null ) ? $answer['redirect_to'] : null,
 				'policy'       => isset( $answer['policy'] ) && is_array( $answer['policy'] ) ? new Gatepass_Policy( $answer['policy'] ) : null,
 			)
@@ -110,6 +115,15 @@ final class Gatepass_Redemption {
 	 */
 	public function remember(): bool {
 		return $this->members['remember'];
+	}
+
+	/**
+	 * Who of the panel's staff signs in on the customer's behalf.
+	 *
+	 * @return array{subject:string,name:string,reason:string}|null Null if it is the customer.
+	 */
+	public function actor(): ?array {
+		return $this->members['actor'];
 	}
 
 	/**

@@ -174,6 +174,15 @@ final class Gatepass_Refusal extends Exception {
 	}
 
 	/**
+	 * Whether something did not work, rather than that somebody said no.
+	 *
+	 * @return bool
+	 */
+	public function is_failure(): bool {
+		return $this->passes() || in_array( $this->cause, array( 'internal', 'not_paired' ), true );
+	}
+
+	/**
 	 * Whether the sign-in is not of this browser, as far as can be told.
 	 *
 	 * @return bool

@@ -1,0 +1,310 @@
+//! The owner's own log in WordPress: what is written into it and what is not, who may see it, what leaves it, and
+//! what of it goes when a person, a site or the plugin goes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gatepass_tests::wordpress::{self, ADMIN, ADMIN_EMAIL, PASSWORD};
+use gatepass_tests::{Handoff, Member, Result, Stack, Visitor, api, forge};
+use reqwest::StatusCode;
+use serde_json::json;
+
+const SIGN_INS: &str = "/wp-admin/options-general.php?page=gatepass&tab=sign-ins";
+const COLUMNS: &str = "result, cause, user_id, subject, ip, IF(identity = '', 'nobody', 'somebody')";
+
+/// What the log says of a handoff, in order; nothing while there is no table, or half of one.
+fn lines(stack: &Stack, handoff: &Handoff) -> Vec<String> {
+    let sql = format!("SELECT {COLUMNS} FROM wp_gatepass_log WHERE handoff = '{}' ORDER BY id", handoff.id);
+    let said = stack.wordpress.query(&sql).unwrap_or_default();
+    said.lines().map(|line| line.replace('\t', "|")).collect()
+}
+
+/// The same, once there are so many: a line is written after the answer.
+async fn wait_for_lines(stack: &Stack, handoff: &Handoff, count: usize) -> Result<Vec<String>> {
+    let begun = Instant::now();
+    loop {
+        let lines = lines(stack, handoff);
+        if lines.len() >= count || begun.elapsed() > Duration::from_secs(10) {
+            assert_eq!(lines.len(), count, "{lines:?}");
+            return Ok(lines);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// After this, what was done after an answer has been done.
+async fn let_everything_be_written() {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
+async fn sign_in(stack: &Stack, subject: &str) -> Result<(Member, Handoff, u64)> {
+    let mut wanted = api::member(subject);
+    // An address must not begin with any sign, nor differ from another in upper case alone.
+    let name =
+        subject.trim_start_matches(['@', '-']).replace(|letter: char| letter.is_ascii_uppercase(), "up");
+    let email = format!("{name}@example.com");
+    wanted["email"] = json!(email);
+    stack.api.put(subject, &wanted).await?.ok()?;
+    let member = Member { subject: subject.to_owned(), email };
+    let handoff = stack.api.issue(subject).await?;
+    let answer = stack.wordpress.visitor().redeem(&handoff, &wordpress::new_attempt()?).await?;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{subject}");
+    wait_for_lines(stack, &handoff, 1).await?;
+    let user = stack.wordpress.user_id(&member.email)?.ok_or("no user")?;
+    Ok((member, handoff, user))
+}
+
+async fn owner(stack: &Stack) -> Result<Visitor> {
+    let owner = stack.wordpress.visitor();
+    owner.log_in_with_password(ADMIN, PASSWORD).await?;
+    Ok(owner)
+}
+
+pub async fn a_login_and_a_refusal_write_a_line_each_and_repeats_none(stack: &Stack) -> Result {
+    let (member, handoff) = stack.handoff("log-once").await?;
+    let (visitor, attempt) = (stack.wordpress.visitor(), wordpress::new_attempt()?);
+    for _ in 0..3 {
+        assert_eq!(visitor.redeem(&handoff, &attempt).await?.status(), StatusCode::SEE_OTHER);
+    }
+    let user = stack.wordpress.user_id(&member.email)?.ok_or("no user")?;
+    let signed_in = format!("signed_in||{user}|log-once|127.0.0.1|somebody");
+    assert_eq!(wait_for_lines(stack, &handoff, 1).await?, [signed_in.clone()]);
+
+    let (stranger, attempt) = (stack.wordpress.visitor(), wordpress::new_attempt()?);
+    let refused = stranger.redeem(&handoff, &attempt).await?.text().await?;
+    stranger.redeem(&handoff, &attempt).await?;
+    let expected = [signed_in, format!("refused|handoff_used|{user}|log-once|127.0.0.1|somebody")];
+    assert_eq!(wait_for_lines(stack, &handoff, 2).await?, expected);
+    let_everything_be_written().await;
+    assert_eq!(lines(stack, &handoff), expected);
+
+    let sql = format!(
+        "SELECT reference FROM wp_gatepass_log WHERE handoff = '{}' AND result = 'refused'",
+        handoff.id
+    );
+    let reference = stack.wordpress.query(&sql)?;
+    assert!(
+        refused.contains(reference.trim()) && reference.trim().len() == 9,
+        "{reference} is not on {refused}"
+    );
+    Ok(())
+}
+
+pub async fn what_the_panel_or_the_owner_forbids_is_written_with_its_cause(stack: &Stack) -> Result {
+    let (canceled, handoff) = stack.handoff("log-canceled").await?;
+    stack.api.put_status(&canceled.subject, "canceled").await?;
+    stack.wordpress.visitor().redeem(&handoff, &wordpress::new_attempt()?).await?;
+    let expected = "refused|membership_inactive|0|log-canceled|127.0.0.1|somebody";
+    assert_eq!(wait_for_lines(stack, &handoff, 1).await?, [expected]);
+
+    // Refused here, after the bridge's yes.
+    let mut twin = api::member("log-twin");
+    twin["email"] = json!(ADMIN_EMAIL);
+    stack.api.put("log-twin", &twin).await?.ok()?;
+    let handoff = stack.api.issue("log-twin").await?;
+    stack.wordpress.visitor().redeem(&handoff, &wordpress::new_attempt()?).await?;
+    let expected = "refused|email_taken|0|log-twin|127.0.0.1|somebody";
+    assert_eq!(wait_for_lines(stack, &handoff, 1).await?, [expected]);
+
+    // Asked first whether the one who is signed in wants it: the question is no line, its refusal is one.
+    let (_, handoff) = stack.handoff("log-asked").await?;
+    let owner = owner(stack).await?;
+    let attempt = wordpress::new_attempt()?;
+    assert_eq!(&owner.redeem(&handoff, &attempt).await?.headers()["x-gatepass-page"], "confirm");
+    let_everything_be_written().await;
+    assert!(lines(stack, &handoff).is_empty());
+    stack.api.revoke(&handoff.id).await?;
+    owner.redeem(&handoff, &attempt).await?;
+    let expected = "refused|handoff_revoked|0|log-asked|127.0.0.1|somebody";
+    assert_eq!(wait_for_lines(stack, &handoff, 1).await?, [expected]);
+    Ok(())
+}
+
+/// Brings a token as a browser does.
+async fn bring(stack: &Stack, handoff: &Handoff, token: &str) -> Result {
+    let form = [("token", token), ("attempt", &wordpress::new_attempt()?)];
+    stack.wordpress.visitor().post(handoff.endpoint(), &form, stack.wordpress.url()).await?;
+    Ok(())
+}
+
+pub async fn a_strangers_rubbish_is_not_written() -> Result {
+    use gatepass_keys::token::handoff::sign;
+    let mut stack = Stack::start().await?;
+    let (_, handoff) = stack.handoff("log-rubbish").await?;
+    let forged =
+        sign(&forge::strange_key()?, &stack.forge().await?.claims("log-rubbish")?).expose().to_owned();
+    let tampered = format!("{}A", handoff.token());
+    // Of a key that is not pinned only the bridge can tell; it says no, or, with its store gone, nothing.
+    for token in [forged.as_str(), &tampered, "x"] {
+        bring(&stack, &handoff, token).await?;
+    }
+    stack.redis.pause()?;
+    bring(&stack, &handoff, &forged).await?;
+    stack.redis.resume()?;
+    // And with the bridge gone. The token that is ours is written even so: it did not work.
+    stack.gatepass.service().stop();
+    bring(&stack, &handoff, &forged).await?;
+    bring(&stack, &handoff, handoff.token()).await?;
+    let expected = "failed|bridge_unreachable|0|log-rubbish|127.0.0.1|somebody";
+    assert_eq!(wait_for_lines(&stack, &handoff, 1).await?, [expected]);
+    let_everything_be_written().await;
+    assert_eq!(stack.wordpress.query("SELECT COUNT(*) FROM wp_gatepass_log")?.trim(), "1");
+    Ok(())
+}
+
+pub async fn one_link_tried_again_and_again_pushes_nobody_out(stack: &Stack) -> Result {
+    let (_, handoff) = stack.handoff("log-again").await?;
+    // As if for each try another browser had come.
+    let tries = format!(
+        "$log = new Gatepass_Log(); $what = array( 'handoff' => '{}', 'cause' => 'binding_mismatch' ); \
+         for ( $i = 0; $i < 30; $i++ ) {{ $log->record( 'refused', $what + array( 'attempt' => (string) $i ) ); }}",
+        handoff.id
+    );
+    stack.wordpress.eval(&tries)?;
+    wait_for_lines(stack, &handoff, 10).await?;
+    // Who comes in at last is written all the same.
+    stack.wordpress.visitor().redeem(&handoff, &wordpress::new_attempt()?).await?;
+    assert!(wait_for_lines(stack, &handoff, 11).await?[10].starts_with("signed_in|"));
+    Ok(())
+}
+
+pub async fn a_broken_or_locked_log_stops_no_login_and_mends_itself() -> Result {
+    let stack = Arc::new(Stack::start().await?);
+    sign_in(&stack, "log-before").await?;
+    let damages = ["ALTER TABLE wp_gatepass_log DROP COLUMN ip", "DROP TABLE wp_gatepass_log"];
+    for (number, damage) in damages.iter().enumerate() {
+        stack.wordpress.query(damage)?;
+        sign_in(&stack, &format!("log-mended-{number}")).await?;
+    }
+
+    stack.wordpress.query("DROP TABLE wp_gatepass_log; CREATE VIEW wp_gatepass_log AS SELECT 1 AS x")?;
+    let (_, lost) = stack.handoff("log-lost").await?;
+    let visitor = stack.wordpress.visitor();
+    assert_eq!(visitor.redeem(&lost, &wordpress::new_attempt()?).await?.status(), StatusCode::SEE_OTHER);
+    assert!(visitor.is_signed_in().await?);
+    let_everything_be_written().await;
+    assert!(owner(&stack).await?.get(SIGN_INS).await?.status().is_success());
+    let log = std::fs::read_to_string(stack.wordpress.debug_log())?;
+    assert!(log.contains("the log of sign-ins does not work") && !log.contains("INSERT IGNORE"), "{log}");
+    stack.wordpress.query("DROP VIEW wp_gatepass_log")?;
+    sign_in(&stack, "log-restored").await?;
+
+    let lock = "LOCK TABLES wp_gatepass_log WRITE; SELECT SLEEP(8)";
+    let (_, handoff) = stack.handoff("log-locked").await?;
+    let locked = Arc::clone(&stack);
+    let held =
+        tokio::task::spawn_blocking(move || locked.wordpress.query(lock).map_err(|error| error.to_string()));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let answer = stack.wordpress.visitor().redeem(&handoff, &wordpress::new_attempt()?).await?;
+    assert!(answer.status() == StatusCode::SEE_OTHER && !held.is_finished(), "it waited for the log");
+    held.await??;
+    wait_for_lines(&stack, &handoff, 1).await?;
+    Ok(())
+}
+
+pub async fn lines_go_after_90_days_and_beyond_5000() -> Result {
+    let stack = Stack::start().await?;
+    let (_, first, _) = sign_in(&stack, "log-oldest").await?;
+    let count = || -> Result<usize> {
+        Ok(stack.wordpress.query("SELECT COUNT(*) FROM wp_gatepass_log")?.trim().parse()?)
+    };
+    stack.wordpress.query(
+        "INSERT INTO wp_gatepass_log SELECT NULL, UTC_TIMESTAMP() - INTERVAL (5100 - seq) DAY, 'refused', 'busy', 0, 'many', '', \
+         CONCAT('ho_', seq), '', '', '', '', '', MD5(seq) FROM seq_1_to_5100",
+    )?;
+    sign_in(&stack, "log-newest").await?;
+    assert_eq!(count()?, 5000, "bounded when a line is written");
+    assert!(lines(&stack, &first).is_empty());
+
+    // Every hour by the heartbeat; a site that is unpaired has none, and cleans up daily.
+    for hook in ["gatepass_heartbeat", "wp_scheduled_delete"] {
+        stack.wordpress.query(
+            "INSERT INTO wp_gatepass_log SELECT NULL, '2020-02-02', 'refused', 'busy', 0, '', '', '', '', '', '', '', '', 'old'",
+        )?;
+        stack.wordpress.eval(&format!(
+            "_set_cron_array( array() ); wp_schedule_single_event( time() - 1, '{hook}' );"
+        ))?;
+        stack.wordpress.visitor().get("/wp-cron.php?doing_wp_cron").await?;
+        let begun = Instant::now();
+        while count()? > 91 && begun.elapsed() < Duration::from_secs(10) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(count()? <= 91, "{hook}");
+    }
+    // Of one line a day, those of the last 90, less the one that is just that old; and the sign-in.
+    let left = count()?;
+    assert!((90..=91).contains(&left), "{left}");
+    let oldest = stack.wordpress.query("SELECT MAX(DATEDIFF(UTC_TIMESTAMP(), at)) FROM wp_gatepass_log")?;
+    assert!(oldest.trim().parse::<u32>()? <= 90, "{oldest}");
+    Ok(())
+}
+
+pub async fn each_blog_of_a_network_has_a_log_of_its_own() -> Result {
+    let stack = Stack::start().await?;
+    sign_in(&stack, "log-network").await?;
+    stack.wordpress.eval(
+        "require_once ABSPATH . 'wp-admin/includes/upgrade.php'; require_once ABSPATH . 'wp-admin/includes/network.php'; \
+         foreach ( $wpdb->tables( 'ms_global' ) as $name => $table ) { $wpdb->$name = $table; } install_network(); \
+         $done = populate_network( 1, '127.0.0.1', 'admin@example.com', 'Network', '/' ); \
+         if ( is_wp_error( $done ) ) { exit( $done->get_error_message() ); }",
+    )?;
+    let config = stack.wordpress.www().join("wp-config.php");
+    let network = "define( 'MULTISITE', true );\ndefine( 'SUBDOMAIN_INSTALL', false );\ndefine( 'DOMAIN_CURRENT_SITE', '127.0.0.1' );\n\
+         define( 'PATH_CURRENT_SITE', '/' );\ndefine( 'SITE_ID_CURRENT_SITE', 1 );\ndefine( 'BLOG_ID_CURRENT_SITE', 1 );\n\
+         $_SERVER['HTTP_HOST'] = '127.0.0.1';\n";
+    let text =
+        std::fs::read_to_string(&config)?.replace("$table_prefix =", &format!("{network}$table_prefix ="));
+    std::fs::write(&config, text)?;
+
+    let record = "( new Gatepass_Log() )->record( 'signed_in', array( 'handoff' => 'ho_2', 'subject' => 'of-blog-2' ) );";
+    let blog = stack.wordpress.eval("$id = wpmu_create_blog( '127.0.0.1', '/two/', 'Two', 1 ); echo is_wp_error( $id ) ? $id->get_error_message() : $id;")?;
+    assert_eq!(blog, "2");
+    stack.wordpress.eval(&format!("switch_to_blog( 2 ); {record}"))?;
+    let of = |table: &str| stack.wordpress.query(&format!("SELECT subject FROM {table}"));
+    assert_eq!(
+        (of("wp_gatepass_log")?.trim(), of("wp_2_gatepass_log")?.trim()),
+        ("log-network", "of-blog-2")
+    );
+    let seen = "$all = Gatepass_Log_Query::of( '', '' ); echo $all->count(), $all->newest( 1 )[0]->text( 'subject' );";
+    assert_eq!(stack.wordpress.eval(&format!("switch_to_blog( 2 ); {seen}"))?, "1of-blog-2");
+    assert_eq!(stack.wordpress.eval(seen)?, "1log-network");
+
+    stack
+        .wordpress
+        .eval("require_once ABSPATH . 'wp-admin/includes/admin.php'; wpmu_delete_blog( 2, true );")?;
+    let tables = stack.wordpress.query("SHOW TABLES LIKE '%gatepass%'")?;
+    assert_eq!(tables.trim(), "wp_gatepass_log", "a log goes with its blog");
+
+    // A third one is there when the plugin goes.
+    stack.wordpress.eval("wpmu_create_blog( '127.0.0.1', '/three/', 'Three', 1 );")?;
+    stack.wordpress.eval(&format!("switch_to_blog( 3 ); {record}"))?;
+    assert_eq!(of("wp_3_gatepass_log")?.trim(), "of-blog-2");
+    uninstall(&stack)?;
+    assert_eq!(stack.wordpress.query("SHOW TABLES LIKE '%gatepass%'")?, "");
+    Ok(())
+}
+
+/// As WordPress does when the owner deletes the plugin.
+fn uninstall(stack: &Stack) -> Result {
+    stack.wordpress.eval(
+        "require_once ABSPATH . 'wp-admin/includes/admin.php'; deactivate_plugins( 'gatepass/gatepass.php' ); \
+         uninstall_plugin( 'gatepass/gatepass.php' );",
+    )?;
+    Ok(())
+}
+
+pub async fn nothing_stays_when_the_plugin_is_deleted() -> Result {
+    let stack = Stack::start().await?;
+    let (_, _, user) = sign_in(&stack, "log-uninstalled").await?;
+    owner(&stack).await?.get(SIGN_INS).await?;
+    let left = "SELECT 'table', table_name FROM information_schema.tables WHERE table_name LIKE '%gatepass%' UNION \
+         SELECT 'option', option_name FROM wp_options WHERE option_name LIKE '%gatepass%' OR option_value LIKE '%gatepass\\_%' UNION \
+         SELECT 'meta', meta_key FROM wp_usermeta WHERE meta_key LIKE '%gatepass%' OR meta_value LIKE '%gatepass%'";
+    for kind in ["table", "option", "meta"] {
+        assert!(stack.wordpress.query(left)?.contains(kind), "there is nothing to remove");
+    }
+    uninstall(&stack)?;
+    assert_eq!(stack.wordpress.query(left)?, "");
+    assert_eq!(stack.wordpress.user_id("log-uninstalled@example.com")?, Some(user), "the customers stay");
+    Ok(())
+}
