@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use gatepass_tests::wordpress::{self, ADMIN, ADMIN_EMAIL, PASSWORD};
 use gatepass_tests::{Handoff, Member, Result, Stack, Visitor, api, forge};
 use reqwest::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const SIGN_INS: &str = "/wp-admin/options-general.php?page=gatepass&tab=sign-ins";
 const COLUMNS: &str = "result, cause, user_id, subject, ip, IF(identity = '', 'nobody', 'somebody')";
@@ -58,6 +58,23 @@ async fn owner(stack: &Stack) -> Result<Visitor> {
     let owner = stack.wordpress.visitor();
     owner.log_in_with_password(ADMIN, PASSWORD).await?;
     Ok(owner)
+}
+
+async fn page(visitor: &Visitor, path: &str) -> Result<String> {
+    Ok(visitor.get(path).await?.text().await?)
+}
+
+/// How many lines of the log the page shows.
+fn rows(page: &str) -> usize {
+    page.matches("<time datetime=").count()
+}
+
+/// The path that the button "Export CSV" leads to.
+fn export_path(page: &str) -> Result<String> {
+    let link = page.split("href=\"").find(|link| link.contains("action=gatepass_export"));
+    let link = link.and_then(|link| link.split('"').next()).ok_or("no button that exports")?;
+    let path = link.find("/wp-admin/").and_then(|at| link.get(at..)).ok_or("it leads elsewhere")?;
+    Ok(path.replace("&#038;", "&").replace("&amp;", "&"))
 }
 
 pub async fn a_login_and_a_refusal_write_a_line_each_and_repeats_none(stack: &Stack) -> Result {
@@ -236,6 +253,123 @@ pub async fn lines_go_after_90_days_and_beyond_5000() -> Result {
     assert!((90..=91).contains(&left), "{left}");
     let oldest = stack.wordpress.query("SELECT MAX(DATEDIFF(UTC_TIMESTAMP(), at)) FROM wp_gatepass_log")?;
     assert!(oldest.trim().parse::<u32>()? <= 90, "{oldest}");
+    Ok(())
+}
+
+pub async fn the_owner_sees_filters_pages_and_exports_it() -> Result {
+    let stack = Stack::start().await?;
+    let owner = owner(&stack).await?;
+    assert!(page(&owner, SIGN_INS).await?.contains("No sign-ins by button."), "before there is a table");
+
+    let (_, handoff, user) = sign_in(&stack, "@SUM-1").await?;
+    stack.wordpress.visitor().redeem(&handoff, &wordpress::new_attempt()?).await?;
+    wait_for_lines(&stack, &handoff, 2).await?;
+    let hostile = "=HYPERLINK(\"http://evil.example\")<script>alert(1)</script>";
+    stack.wordpress.query(&format!("UPDATE wp_users SET display_name = '{hostile}' WHERE ID = {user}"))?;
+    stack.wordpress.eval(
+        "$log = new Gatepass_Log(); for ( $i = 0; $i < 24; $i++ ) { $log->record( 'signed_in', array( \
+         'subject' => 'many', 'handoff' => 'ho_' . $i, 'ip' => '2001:db8::1', \
+         'actor' => array( 'subject' => 'staff-7', 'name' => '<b>Sam\n</b>', 'reason' => \"\\t=1+1\" ) ) ); }",
+    )?;
+
+    let all = page(&owner, SIGN_INS).await?;
+    assert_eq!(rows(&all), 20);
+    assert!(
+        all.contains("26 items") && all.contains("on their behalf: &lt;b&gt;Sam &lt;/b&gt; ( =1+1)"),
+        "{all}"
+    );
+    let second = page(&owner, &format!("{SIGN_INS}&paged=2")).await?;
+    assert_eq!(rows(&second), 6);
+    for (path, expected) in [
+        ("&who=many", 24),
+        ("&who=@SUM-1", 2),
+        ("&who=upupup-1%40example.com", 2),
+        ("&who=many&result=refused", 0),
+        ("&result=refused", 1),
+        ("&who=nobody", 0),
+        ("&who=%25' OR '1'='1", 0),
+    ] {
+        let found = page(&owner, &format!("{SIGN_INS}{path}")).await?;
+        let items =
+            if expected == 0 { "No sign-ins by button.".to_owned() } else { format!("{expected} item") };
+        assert!(found.contains(&items), "{path}: {found}");
+    }
+    let mine = page(&owner, &format!("{SIGN_INS}&who=@SUM-1")).await?;
+    assert!(!mine.contains("<script>alert") && mine.contains("&lt;script&gt;alert(1)"), "{mine}");
+    assert!(
+        mine.contains(&format!("user-edit.php?user_id={user}"))
+            && mine.contains("The link had been used already.")
+    );
+
+    let answer = owner.get(&export_path(&mine)?).await?;
+    assert_eq!(answer.headers()["content-type"], "text/csv; charset=utf-8");
+    assert!(answer.headers()["cache-control"].to_str()?.contains("no-store"));
+    let csv = answer.text().await?;
+    let csv: Vec<&str> = csv.trim_end().split("\r\n").collect();
+    assert_eq!(csv.len(), 3, "{csv:?}");
+    assert!(
+        csv[1].contains("\"refused\",\"handoff_used\"") && csv[2].contains("\"signed_in\",\"\""),
+        "{csv:?}"
+    );
+    let guarded = r#""'=HYPERLINK(""http://evil.example"")<script>alert(1)</script>","'@SUM-1""#;
+    assert!(csv[1].contains(guarded), "{csv:?}");
+    let all = owner.get(&export_path(&all)?).await?.bytes().await?;
+    assert!(all.starts_with(b"\xEF\xBB\xBF\"at\","));
+    let all = String::from_utf8(all.to_vec())?;
+    assert_eq!(all.matches("\r\n").count(), 27, "all lines, not those of one page");
+    assert!(all.contains("\"staff-7\",\"<b>Sam </b>\",\"' =1+1\",\"2001:db8::1\""), "{all}");
+
+    // Nobody else, and nobody's link.
+    let path = export_path(&mine)?;
+    let (start, _) = path.split_once("_wpnonce=").ok_or("no nonce")?;
+    for nonce in ["", "_wpnonce=0123456789"] {
+        let answer = owner.get(&format!("{start}{nonce}")).await?;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    }
+    let customer = stack.wordpress.visitor();
+    let (_, another) = stack.handoff("log-customer").await?;
+    customer.redeem(&another, &wordpress::new_attempt()?).await?;
+    let answer = customer.get(&path).await?;
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    assert!(answer.text().await?.contains("You may not see who signs in."));
+    assert_eq!(customer.get(SIGN_INS).await?.status(), StatusCode::FORBIDDEN);
+    assert_eq!(stack.wordpress.visitor().get(&path).await?.status(), StatusCode::BAD_REQUEST);
+
+    // Some of WordPress's own pages complain that they cannot ask wordpress.org.
+    let log = std::fs::read_to_string(stack.wordpress.debug_log()).unwrap_or_default();
+    assert!(!log.to_lowercase().contains("gatepass"), "{log}");
+    Ok(())
+}
+
+/// What WP-CLI gives a command, as far as this one takes it; what it prints is JSON.
+const WP_CLI: &str = r#"
+namespace WP_CLI\Utils { function format_items( $format, $rows, $names ) {
+	echo $format, ' ', json_encode( array_map( function ( $row ) use ( $names ) {
+		return array_intersect_key( $row, array_flip( $names ) ); }, $rows ) );
+} }
+namespace { class WP_CLI { static function error( $message ) { echo "Error: $message"; } }
+	$store = new Gatepass_Store();
+	( new Gatepass_CLI( $store, new Gatepass_Pairing( $store, new Gatepass_Bridge( $store ) ) ) )->log( array(), json_decode( 'OPTIONS', true ) );
+}"#;
+
+pub async fn the_log_is_told_at_the_command_line(stack: &Stack) -> Result {
+    let (_, handoff, _) = sign_in(stack, "-log-cli").await?;
+    stack.wordpress.visitor().redeem(&handoff, &wordpress::new_attempt()?).await?;
+    wait_for_lines(stack, &handoff, 2).await?;
+    let log = |options: Value| stack.wordpress.eval(&WP_CLI.replace("OPTIONS", &options.to_string()));
+    let told =
+        |said: &str| -> Result<Value> { Ok(serde_json::from_str(said.split_once(' ').ok_or("nothing")?.1)?) };
+    let all = told(&log(json!({ "who": "-log-cli", "format": "json", "limit": "20" }))?)?;
+    let results: Vec<_> = all.as_array().into_iter().flatten().map(|line| line["result"].clone()).collect();
+    assert_eq!(results, ["refused", "signed_in"]);
+    assert_eq!(all[0]["explanation"], "The link had been used already.");
+    assert_eq!((&all[1]["customer"], &all[1]["handoff"]), (&json!("-log-cli"), &json!(handoff.id)));
+    let csv =
+        told(&log(json!({ "who": "-log-cli", "result": "signed_in", "format": "csv", "limit": "20" }))?)?;
+    assert_eq!((csv.as_array().map(Vec::len), &csv[0]["customer"]), (Some(1), &json!("'-log-cli")));
+    let table = told(&log(json!({ "format": "table", "limit": "1" }))?)?;
+    assert!(table.as_array().map(Vec::len) == Some(1) && table[0].get("handoff").is_none(), "{table}");
+    assert!(log(json!({ "format": "json", "limit": "-1" }))?.starts_with("Error: --limit"));
     Ok(())
 }
 

@@ -90,5 +90,18 @@ pub async fn the_owners_and_the_panels_pages_can_be_used_by_everybody() -> Resul
     browser.log_in_with_password(stack.wordpress.url(), ADMIN, PASSWORD).await?;
     browser.wait_for_path("/wp-admin/").await?;
     browser.goto(&format!("{}/wp-admin/options-general.php?page=gatepass", stack.wordpress.url())).await?;
-    assert_usable(&browser, "the settings page", "#wpbody-content .wrap").await
+    assert_usable(&browser, "the settings page", "#wpbody-content .wrap").await?;
+
+    stack.wordpress.eval(
+        "$log = new Gatepass_Log(); $staff = array( 'subject' => 'staff-7', 'name' => 'Sam Support', 'reason' => 'invoice 12' ); \
+         $log->record( 'signed_in', array( 'user_id' => 1, 'handoff' => 'ho_1', 'subject' => 'cus_4711', 'reference' => '7K3M-Q2ZD', \
+         'ip' => '2001:db8:1234:5678:9abc:def0:1234:5678', 'actor' => $staff ) ); \
+         $log->record( 'refused', array( 'cause' => 'membership_inactive', 'handoff' => 'ho_2', 'subject' => str_repeat( 'long-', 25 ) ) );",
+    )?;
+    browser
+        .goto(&format!("{}/wp-admin/options-general.php?page=gatepass&tab=sign-ins", stack.wordpress.url()))
+        .await?;
+    browser.wait_for_text("Sam Support").await?;
+    assert_usable(&browser, "the owner's log", "#wpbody-content .wrap").await?;
+    Ok(())
 }

@@ -946,6 +946,21 @@ $tests = array(
 		$line = new Gatepass_Log_Line( array( 'at' => '2026-11-22 17:00:01', 'user_id' => '0' ) ); // phpcs:ignore
 		expect( Gatepass_Log_Line::names() === array_keys( $line->to_array() ) && '2026-11-22T17:00:01Z' === $line->to_array()['at'] );
 	},
+	'csv_holds_no_formula'                             => static function () {
+		foreach ( array( '=1+1', '+1', '-1', '@SUM(1)', '  =1', "\xC2\xA0=1", '＝1', '＋1', '－1', '＠1' ) as $formula ) {
+			expect( "'" . $formula === Gatepass_Csv::guarded( $formula ), $formula );
+		}
+		expect( "' =1" === Gatepass_Csv::guarded( "\t=1" ) && "' =1" === Gatepass_Csv::guarded( "\n=1" ) && "' -1" === Gatepass_Csv::guarded( "\0-1" ) );
+		foreach ( array( '', 'Mia', 'a=1', 'cus-1', '1-1', '2001:db8::1', 'ümlaut', "'" ) as $plain ) {
+			expect( Gatepass_Csv::guarded( $plain ) === $plain, $plain );
+		}
+	},
+	'csv_cell_never_ends_early'                        => static function () {
+		$cells = array( 'a"b', 'c,d', "e\r\nf", '";=1', '' );
+		$row   = Gatepass_Csv::row( $cells );
+		expect( "\"a\"\"b\",\"c,d\",\"e  f\",\"\"\";=1\",\"\"\r\n" === $row );
+		expect( array( 'a"b', 'c,d', 'e  f', '";=1', '' ) === str_getcsv( rtrim( $row ), ',', '"', '' ) );
+	},
 
 	// The code itself.
 	'code_runs_on_php_7_4'                             => static function () {

@@ -110,6 +110,68 @@ final class Gatepass_CLI {
 	}
 
 	/**
+	 * Shows who signed in by button and who was refused, the newest first.
+	 *
+	 * ## OPTIONS
+	 *
+	 * [--who=<text>]
+	 * : Only one customer, by the panel's number, or users by part of a login name, e-mail address or display name.
+	 *
+	 * [--result=<result>]
+	 * : Only one result.
+	 * ---
+	 * options:
+	 *   - signed_in
+	 *   - refused
+	 *   - failed
+	 * ---
+	 *
+	 * [--limit=<number>]
+	 * : How many lines.
+	 * ---
+	 * default: 20
+	 * ---
+	 *
+	 * [--format=<format>]
+	 * : table, csv or json. A table leaves out what few need.
+	 * ---
+	 * default: table
+	 * options:
+	 *   - table
+	 *   - csv
+	 *   - json
+	 * ---
+	 *
+	 * ## EXAMPLES
+	 *
+	 *     wp gatepass log --who=mia@example.com
+	 *     wp gatepass log --result=refused --limit=5000 --format=csv
+	 *
+	 * @param string[]             $args    Positional arguments.
+	 * @param array<string,string> $options Options.
+	 */
+	public function log( array $args, array $options ): void {
+		$options += array(
+			'who'    => '',
+			'result' => '',
+		);
+		if ( 1 !== preg_match( '/\A[1-9][0-9]{0,6}\z/', $options['limit'] ) ) {
+			WP_CLI::error( '--limit takes a number from 1 on.' );
+			return;
+		}
+		$rows = array();
+		foreach ( Gatepass_Log_Query::of( trim( $options['who'] ), $options['result'] )->newest( (int) $options['limit'] ) as $line ) {
+			$row = $line->to_array();
+			// Older versions of WP-CLI leave to the spreadsheet what is a formula.
+			$rows[] = 'csv' === $options['format'] ? array_map( array( 'Gatepass_Csv', 'guarded' ), $row ) : $row;
+		}
+		$names = 'table' === $options['format']
+			? array( 'at', 'result', 'cause', 'user_login', 'customer', 'reference', 'actor_name', 'ip' )
+			: Gatepass_Log_Line::names();
+		WP_CLI\Utils\format_items( $options['format'], $rows, $names );
+	}
+
+	/**
 	 * Switches signing in by button on.
 	 */
 	public function on(): void {

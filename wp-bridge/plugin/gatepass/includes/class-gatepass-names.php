@@ -76,6 +76,15 @@ final class Gatepass_Names {
 	const QUERY_REDIRECT_TO = 'redirect_to';
 
 	/*
+	 * Parameters of the settings page's address.
+	 */
+
+	const QUERY_TAB    = 'tab';
+	const QUERY_WHO    = 'who';
+	const QUERY_RESULT = 'result';
+	const TAB_SIGN_INS = 'sign-ins';
+
+	/*
 	 * WP-Cron.
 	 */
 
@@ -88,6 +97,8 @@ final class Gatepass_Names {
 	const ACTION_LOGIN     = 'gatepass';
 	const ACTION_CHALLENGE = 'gatepass_challenge';
 	const ACTION_SETTINGS  = 'gatepass_settings';
+	/** Downloads the owner's log. */
+	const ACTION_EXPORT = 'gatepass_export';
 
 	/*
 	 * Pages, nonces, tests.
@@ -95,6 +106,7 @@ final class Gatepass_Names {
 
 	const SETTINGS_PAGE      = 'gatepass';
 	const SETTINGS_NONCE     = 'gatepass_settings';
+	const EXPORT_NONCE       = 'gatepass_export';
 	const HEALTH_PAIRING     = 'gatepass_pairing';
 	const HEALTH_ENDPOINT    = 'gatepass_endpoint';
 	const CLI_COMMAND        = 'gatepass';

@@ -24,7 +24,9 @@ final class Gatepass_Plugin {
 		}
 
 		if ( is_admin() ) {
-			$this->settings_page()->register();
+			$sign_ins = new Gatepass_Sign_Ins_Page( new Gatepass_Request() );
+			$sign_ins->register();
+			$this->settings_page( $sign_ins )->register();
 		}
 		if ( is_admin() || wp_doing_cron() ) {
 			$store = new Gatepass_Store();
@@ -106,10 +108,11 @@ final class Gatepass_Plugin {
 	/**
 	 * The settings page and what it needs.
 	 *
+	 * @param Gatepass_Sign_Ins_Page $sign_ins Its other tab.
 	 * @return Gatepass_Settings_Page
 	 */
-	private function settings_page(): Gatepass_Settings_Page {
+	private function settings_page( Gatepass_Sign_Ins_Page $sign_ins ): Gatepass_Settings_Page {
 		$store = new Gatepass_Store();
-		return new Gatepass_Settings_Page( $store, new Gatepass_Pairing( $store, new Gatepass_Bridge( $store ) ), new Gatepass_Request() );
+		return new Gatepass_Settings_Page( $store, new Gatepass_Pairing( $store, new Gatepass_Bridge( $store ) ), new Gatepass_Request(), $sign_ins );
 	}
 }

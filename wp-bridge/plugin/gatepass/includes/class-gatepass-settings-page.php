@@ -34,16 +34,25 @@ final class Gatepass_Settings_Page {
 	private $request;
 
 	/**
+	 * The page's other tab.
+	 *
+	 * @var Gatepass_Sign_Ins_Page
+	 */
+	private $sign_ins;
+
+	/**
 	 * Constructor.
 	 *
-	 * @param Gatepass_Store   $store   Settings.
-	 * @param Gatepass_Pairing $pairing Pairing.
-	 * @param Gatepass_Request $request The request.
+	 * @param Gatepass_Store         $store    Settings.
+	 * @param Gatepass_Pairing       $pairing  Pairing.
+	 * @param Gatepass_Request       $request  The request.
+	 * @param Gatepass_Sign_Ins_Page $sign_ins The page's other tab.
 	 */
-	public function __construct( Gatepass_Store $store, Gatepass_Pairing $pairing, Gatepass_Request $request ) {
-		$this->store   = $store;
-		$this->pairing = $pairing;
-		$this->request = $request;
+	public function __construct( Gatepass_Store $store, Gatepass_Pairing $pairing, Gatepass_Request $request, Gatepass_Sign_Ins_Page $sign_ins ) {
+		$this->store    = $store;
+		$this->pairing  = $pairing;
+		$this->request  = $request;
+		$this->sign_ins = $sign_ins;
 	}
 
 	/**
@@ -147,6 +156,8 @@ final class Gatepass_Settings_Page {
 			. '.gatepass-buttons{display:flex;flex-wrap:wrap;gap:10px;align-items:center;margin-top:14px}'
 			. '.gatepass-roles li{margin:0 0 8px}.gatepass-roles .description{margin-left:4px}'
 			. '.gatepass-card details{margin-top:18px}.gatepass-card summary{cursor:pointer}.gatepass-card form + p.description{margin-top:14px}'
+			. '.gatepass-buttons + .wp-list-table{margin-top:14px}.gatepass-folded{display:none}'
+			. '@media screen and (max-width:782px){.gatepass-folded{display:block;margin-top:4px}}'
 			. '.gatepass-danger{color:#b32d2e!important;border-color:#b32d2e!important}'
 			. '</style>';
 	}
@@ -155,9 +166,44 @@ final class Gatepass_Settings_Page {
 	 * The page.
 	 */
 	public function render(): void {
+		$is_log = Gatepass_Names::TAB_SIGN_INS === $this->request->query( Gatepass_Names::QUERY_TAB );
+		echo '<div class="wrap"><h1>' . esc_html__( 'Gatepass', 'gatepass' ) . '</h1>';
+		$this->render_tabs( $is_log );
+		if ( $is_log ) {
+			$this->sign_ins->render();
+		} else {
+			$this->render_settings();
+		}
+		echo '</div>';
+	}
+
+	/**
+	 * The links to the two tabs.
+	 *
+	 * @param bool $is_log Whether the second is shown.
+	 */
+	private function render_tabs( bool $is_log ): void {
+		$tab = static function ( string $url, string $words, bool $current ): void {
+			printf(
+				'<a href="%s" class="nav-tab%s"%s>%s</a>',
+				esc_url( $url ),
+				$current ? ' nav-tab-active' : '',
+				$current ? ' aria-current="page"' : '',
+				esc_html( $words )
+			);
+		};
+		echo '<nav class="nav-tab-wrapper" aria-label="' . esc_attr__( 'Gatepass', 'gatepass' ) . '">';
+		$tab( self::url(), __( 'Settings', 'gatepass' ), ! $is_log );
+		$tab( Gatepass_Sign_Ins_Page::url(), __( 'Sign-ins', 'gatepass' ), $is_log );
+		echo '</nav>';
+	}
+
+	/**
+	 * The first tab.
+	 */
+	private function render_settings(): void {
 		$connection = $this->store->connection();
 		$this->store->pending_pairing(); // Which removes one that is too old.
-		echo '<div class="wrap"><h1>' . esc_html__( 'Gatepass', 'gatepass' ) . '</h1>';
 		echo '<p>' . esc_html__( 'Your customers press a button in their subscription panel and are signed in here: without a password, and only while their membership is active.', 'gatepass' ) . '</p>';
 		if ( null === $connection ) {
 			$this->render_pairing( false );
@@ -168,7 +214,6 @@ final class Gatepass_Settings_Page {
 		if ( null !== $connection ) {
 			$this->render_pairing( true );
 		}
-		echo '</div>';
 	}
 
 	/**
