@@ -177,6 +177,7 @@ gatepass_tests::run! {
         owner_log::a_broken_or_locked_log_stops_no_login_and_mends_itself,
         owner_log::lines_go_after_90_days_and_beyond_5000,
         owner_log::the_owner_sees_filters_pages_and_exports_it,
+        owner_log::a_persons_data_is_exported_and_erased_by_wordpress_tools,
         owner_log::each_blog_of_a_network_has_a_log_of_its_own,
         owner_log::nothing_stays_when_the_plugin_is_deleted,
         plugin::a_login_under_way_undoes_nothing_that_the_owner_does_meanwhile,

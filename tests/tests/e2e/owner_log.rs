@@ -335,6 +335,16 @@ pub async fn the_owner_sees_filters_pages_and_exports_it() -> Result {
     assert_eq!(customer.get(SIGN_INS).await?.status(), StatusCode::FORBIDDEN);
     assert_eq!(stack.wordpress.visitor().get(&path).await?.status(), StatusCode::BAD_REQUEST);
 
+    // The user's screen says it too, to administrators.
+    let says = "Signs in from the panel ";
+    let profile = page(&owner, &format!("/wp-admin/user-edit.php?user_id={user}")).await?;
+    assert!(
+        profile.contains(says)
+            && profile.contains("as customer @SUM-1.")
+            && profile.contains("Last sign-in by button:")
+    );
+    assert!(!page(&customer, "/wp-admin/profile.php").await?.contains(says));
+    assert!(!page(&owner, "/wp-admin/profile.php").await?.contains(says));
     // Some of WordPress's own pages complain that they cannot ask wordpress.org.
     let log = std::fs::read_to_string(stack.wordpress.debug_log()).unwrap_or_default();
     assert!(!log.to_lowercase().contains("gatepass"), "{log}");
@@ -370,6 +380,118 @@ pub async fn the_log_is_told_at_the_command_line(stack: &Stack) -> Result {
     let table = told(&log(json!({ "format": "table", "limit": "1" }))?)?;
     assert!(table.as_array().map(Vec::len) == Some(1) && table[0].get("handoff").is_none(), "{table}");
     assert!(log(json!({ "format": "json", "limit": "-1" }))?.starts_with("Error: --limit"));
+    Ok(())
+}
+
+/// WordPress runs exporters and erasers one after another, and packs a file after the last, for which this PHP has no zip.
+const LAST_EXPORTER: &str = r"<?php
+add_filter( 'wp_privacy_personal_data_exporters', function ( $exporters ) {
+	return $exporters + array( 'last' => array( 'exporter_friendly_name' => 'last', 'callback' => '__return_empty_array' ) );
+}, 99 );
+";
+
+/// Makes a request for a person's data as the owner does, and asks our exporter or eraser as WordPress's script does.
+async fn ask_privacy(stack: &Stack, owner: &Visitor, email: &str, erase: bool) -> Result<Value> {
+    let (action, list, kind, what) = if erase {
+        ("remove_personal_data", "erase-personal-data.php", "erase", "eraser")
+    } else {
+        ("export_personal_data", "export-personal-data.php", "export", "exporter")
+    };
+    let id = stack
+        .wordpress
+        .eval(&format!("echo wp_create_user_request( '{email}', '{action}', array(), 'confirmed' );"))?;
+    let list = page(owner, &format!("/wp-admin/{list}")).await?;
+    let request = format!("data-request-id=\"{id}\"");
+    let row = list
+        .split("<div class=\"")
+        .find(|row| row.contains(&request))
+        .ok_or("the request is not in the list")?;
+    let value = |name: &str| row.split(&format!("{name}=\"")).nth(1).and_then(|rest| rest.split('"').next());
+    let nonce = value("data-nonce").ok_or("no nonce")?;
+    let count: usize = value(&format!("data-{what}s-count")).ok_or("no count")?.parse()?;
+    let url = format!("{}/wp-admin/admin-ajax.php", stack.wordpress.url());
+    let ajax = format!("wp-privacy-{kind}-personal-data");
+    for index in 1..=count {
+        let index = index.to_string();
+        let form = [
+            ("action", ajax.as_str()),
+            ("id", &id),
+            (what, &index),
+            ("page", "1"),
+            ("security", nonce),
+            ("sendAsEmail", "false"),
+        ];
+        let answer: Value = owner.post(&url, &form, stack.wordpress.url()).await?.json().await?;
+        let ours = answer.to_string().contains("Gatepass")
+            || answer["data"]["data"].to_string().contains("gatepass");
+        if ours {
+            return Ok(answer["data"].clone());
+        }
+    }
+    Err(format!("none of {count} {what}s is ours").into())
+}
+
+pub async fn a_persons_data_is_exported_and_erased_by_wordpress_tools() -> Result {
+    let stack = Stack::start().await?;
+    let folder = stack.wordpress.www().join("wp-content/mu-plugins");
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("last-exporter.php"), LAST_EXPORTER)?;
+    let owner = owner(&stack).await?;
+
+    // A refusal from before there was an account is about the same person.
+    let (member, early) = stack.handoff("log-person").await?;
+    stack.api.revoke(&early.id).await?;
+    stack.wordpress.visitor().redeem(&early, &wordpress::new_attempt()?).await?;
+    assert!(wait_for_lines(&stack, &early, 1).await?[0].contains("|0|log-person|"));
+    let (_, handoff, user) = sign_in(&stack, &member.subject).await?;
+    let (_, other, _) = sign_in(&stack, "log-Person").await?;
+    stack.wordpress.eval(&format!(
+        "( new Gatepass_Log() )->record( 'signed_in', array( 'user_id' => {user}, 'handoff' => 'ho_staff', 'subject' => 'log-person', \
+         'actor' => array( 'subject' => 'staff-7', 'name' => 'Sam Support', 'reason' => 'her <b>invoice</b>' ) ) );"
+    ))?;
+
+    let told = ask_privacy(&stack, &owner, &member.email, false).await?;
+    let items = told["data"].as_array().ok_or("no data")?;
+    let groups: Vec<_> = items.iter().filter_map(|item| item["group_id"].as_str()).collect();
+    assert_eq!(groups, ["gatepass", "gatepass_sessions", "gatepass_log", "gatepass_log", "gatepass_log"]);
+    let text = told["data"].to_string();
+    for said in
+        ["log-person", &handoff.id, &early.id, &stack.gatepass.url(), "127.0.0.1", "her &lt;b&gt;invoice"]
+    {
+        assert!(text.contains(said), "{said} is not in {text}");
+    }
+    for unsaid in [other.id.as_str(), "log-Person", "Sam Support", "staff-7"] {
+        assert!(!text.contains(unsaid), "{unsaid} is in {text}");
+    }
+
+    let done = ask_privacy(&stack, &owner, &member.email, true).await?;
+    assert_eq!(
+        (&done["items_removed"], &done["items_retained"], &done["done"]),
+        (&json!(true), &json!(true), &json!(true))
+    );
+    assert!(done["messages"].to_string().contains("would make a second account"), "{done}");
+    let left = stack.wordpress.query(&format!(
+        "SELECT {COLUMNS}, handoff, reference, actor_reason FROM wp_gatepass_log ORDER BY id"
+    ))?;
+    let erased: Vec<_> = left.lines().filter(|line| line.contains("nobody")).collect();
+    assert_eq!(
+        erased,
+        [
+            "refused\thandoff_revoked\t0\t\t\tnobody\t\t\t",
+            "signed_in\t\t0\t\t\tnobody\t\t\t",
+            "signed_in\t\t0\t\t\tnobody\t\t\t"
+        ]
+    );
+    assert!(left.contains("log-Person"), "another one's lines stay: {left}");
+    assert!(page(&owner, SIGN_INS).await?.contains("erased"));
+
+    // The next click finds the same account.
+    assert_eq!(sign_in(&stack, &member.subject).await?.2, user);
+    assert!(
+        page(&owner, "/wp-admin/options-privacy.php?tab=policyguide")
+            .await?
+            .contains("nobody else’s link signs you in")
+    );
     Ok(())
 }
 

@@ -30,6 +30,52 @@ final class Gatepass_Identity {
 	}
 
 	/**
+	 * Who a user is to this site's panels, of now and of before. On a network the identities of other blogs are
+	 * not this blog's to tell.
+	 *
+	 * @param int    $user_id The user.
+	 * @param string $site_id This site, empty while it is not paired.
+	 * @return self[]
+	 */
+	public static function all_of( int $user_id, string $site_id ): array {
+		$identities = array();
+		foreach ( (array) get_user_meta( $user_id ) as $key => $values ) {
+			$parts = 0 === strpos( (string) $key, Gatepass_Names::META_IDENTITY_PREFIX ) ? explode( ' ', (string) reset( $values ) ) : array();
+			if ( 3 === count( $parts ) && ( ! is_multisite() || $parts[1] === $site_id ) ) {
+				$identities[] = new self( $parts[0], $parts[1], $parts[2] );
+			}
+		}
+		return $identities;
+	}
+
+	/**
+	 * Who issues handoffs.
+	 *
+	 * @return string
+	 */
+	public function issuer(): string {
+		return $this->parts[0];
+	}
+
+	/**
+	 * The site.
+	 *
+	 * @return string
+	 */
+	public function site_id(): string {
+		return $this->parts[1];
+	}
+
+	/**
+	 * The panel's id of its customer.
+	 *
+	 * @return string
+	 */
+	public function subject(): string {
+		return $this->parts[2];
+	}
+
+	/**
 	 * A short name of the identity, of even length, safe anywhere. Parts have no line breaks, so
 	 * no two identities read the same.
 	 *

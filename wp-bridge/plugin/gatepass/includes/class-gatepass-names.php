@@ -104,12 +104,16 @@ final class Gatepass_Names {
 	 * Pages, nonces, tests.
 	 */
 
-	const SETTINGS_PAGE      = 'gatepass';
-	const SETTINGS_NONCE     = 'gatepass_settings';
-	const EXPORT_NONCE       = 'gatepass_export';
-	const HEALTH_PAIRING     = 'gatepass_pairing';
-	const HEALTH_ENDPOINT    = 'gatepass_endpoint';
-	const CLI_COMMAND        = 'gatepass';
+	const SETTINGS_PAGE   = 'gatepass';
+	const SETTINGS_NONCE  = 'gatepass_settings';
+	const EXPORT_NONCE    = 'gatepass_export';
+	const HEALTH_PAIRING  = 'gatepass_pairing';
+	const HEALTH_ENDPOINT = 'gatepass_endpoint';
+	const CLI_COMMAND     = 'gatepass';
+	/** Our exporter and our eraser of personal data, and the groups of what is exported. */
+	const PRIVACY            = 'gatepass';
+	const PRIVACY_LOG        = 'gatepass_log';
+	const PRIVACY_SESSIONS   = 'gatepass_sessions';
 	const TRANSIENT_SETTINGS = 'settings_errors';
 	/** That the bridge was asked for the policy a moment ago. */
 	const TRANSIENT_ASKED = 'gatepass_asked';

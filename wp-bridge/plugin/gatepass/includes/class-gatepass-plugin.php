@@ -31,6 +31,8 @@ final class Gatepass_Plugin {
 		if ( is_admin() || wp_doing_cron() ) {
 			$store = new Gatepass_Store();
 			( new Gatepass_Site_Health( $store ) )->register();
+			( new Gatepass_Profile( $store ) )->register();
+			( new Gatepass_Privacy( $store ) )->register();
 			( new Gatepass_Heartbeat( $store, new Gatepass_Bridge( $store ) ) )->register();
 			( new Gatepass_Log() )->register();
 		}
