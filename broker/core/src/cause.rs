@@ -138,6 +138,8 @@ explanations! {
         "limit_address" "From this address too many logins failed."
             "Look at what fails before it; the limit is --limit-address. A good link still works. Behind a proxy, \
              --trusted-proxy must name it, or everybody shares one address.";
+        "limit_site" "The site said something new of itself more often than it may."
+            "Look at what changes there, or whether its key is in other hands; then pair it again.";
         "account_privileged" "The WordPress user may do more than the owner lets members do: such accounts are never \
             signed in to by a link." ACCOUNT;
         "account_blocked" "WordPress or another plugin blocks this user." "Look at the user in WordPress, and at \
@@ -182,8 +184,6 @@ explanations! {
             "Look at the note: a page cache, a redirect or a security plugin may stand in between.";
         "replace_required" "The site is paired already, and the old key was not shown."
             "If this is meant to be: gatepass site pairing-code --replace.";
-        "limit_site" "The site said something new of itself more often than it may."
-            "Look at what changes there, or whether its key is in other hands; then pair it again.";
         "identity_conflict" "The site says that it has another address than the registered one."
             "Register that address, or correct it in WordPress under Settings, General.";
     }
