@@ -147,7 +147,7 @@ pub fn policy(policy: &Policy) -> FieldErrors {
 pub fn on_behalf(subject: &str, name: &str, reason: &str) -> Result<OnBehalf, FieldErrors> {
     let mut errors = Vec::new();
     let id = subject.parse().map_err(|error: InvalidId| {
-        errors.push(FieldError::new("actor.subject", "invalid", error.to_string()))
+        errors.push(FieldError::new("actor.subject", "invalid", error.to_string()));
     });
     for (field, value, min_chars, max_chars) in
         [("actor.name", name, 1, 100), ("actor.reason", reason, 3, 500)]
