@@ -24,6 +24,9 @@ foreach ( array( 'update_core', 'update_plugins', 'update_themes' ) as $check ) 
 	);
 }
 
+// Nor for languages, which every administrator's profile lists.
+set_site_transient( 'available_translations', array() );
+
 if ( file_exists( WP_PLUGIN_DIR . '/gatepass/gatepass.php' ) ) {
 	$result = activate_plugin( 'gatepass/gatepass.php' );
 	if ( is_wp_error( $result ) ) {
