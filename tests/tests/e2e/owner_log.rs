@@ -85,7 +85,7 @@ pub async fn a_login_and_a_refusal_write_a_line_each_and_repeats_none(stack: &St
     }
     let user = stack.wordpress.user_id(&member.email)?.ok_or("no user")?;
     let signed_in = format!("signed_in||{user}|log-once|127.0.0.1|somebody");
-    assert_eq!(wait_for_lines(stack, &handoff, 1).await?, [signed_in.clone()]);
+    assert_eq!(wait_for_lines(stack, &handoff, 1).await?, [signed_in.as_str()]);
 
     let (stranger, attempt) = (stack.wordpress.visitor(), wordpress::new_attempt()?);
     let refused = stranger.redeem(&handoff, &attempt).await?.text().await?;
