@@ -93,6 +93,11 @@ fn every_cause_of_the_plugin_is_explained() {
     assert!(unexplained.is_empty(), "gatepass audit show does not know {unexplained:?}");
 }
 
+/// What stands in quotation marks of PHP's.
+fn unquoted(text: &str) -> &str {
+    text.trim().trim_matches('\'')
+}
+
 #[test]
 fn the_plugin_and_gatepass_agree_on_references_that_say_their_cause() {
     let plugin = plugin();
@@ -105,13 +110,10 @@ fn the_plugin_and_gatepass_agree_on_references_that_say_their_cause() {
         .and_then(|(_, rest)| rest.split_once(");"))
         .expect("const LOCAL_CAUSES = array( 'cause' => character, … ); in class-gatepass-reference.php")
         .0;
-    fn quoted(text: &str) -> &str {
-        text.trim().trim_matches('\'')
-    }
     let of_plugin: Vec<(char, &str)> = table
         .split(',')
         .filter_map(|pair| pair.split_once("=>"))
-        .map(|(cause, character)| (quoted(character).parse().expect("a character"), quoted(cause)))
+        .map(|(cause, character)| (unquoted(character).parse().expect("a character"), unquoted(cause)))
         .collect();
     assert_eq!(of_plugin, gatepass_core::reference::LOCAL_CAUSES);
 }

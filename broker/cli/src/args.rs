@@ -207,7 +207,6 @@ pub(crate) enum LogFormat {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "made once")]
 pub(crate) enum Command {
     /// Serve panels and sites
     Serve,
