@@ -151,6 +151,8 @@ explanations! {
             "Put the member with another username, or none.";
         "role_not_allowed" "None of the member's roles is one that the owner allows."
             "Compare the member's roles with those ticked in WordPress under Settings, Gatepass.";
+        "support_forbidden" "The site's owner does not let support staff sign in on a customer's behalf."
+            "Ask the owner: Settings, Gatepass in WordPress. No session was made.";
         "internal" "WordPress itself failed." "Look into WordPress's debug log at that time.";
         "busy" "WordPress was already signing this customer in." PATIENCE;
         "bridge_answered_nonsense" "What answered WordPress in Gatepass's place was not Gatepass."

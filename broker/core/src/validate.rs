@@ -5,7 +5,7 @@ use serde::Serialize;
 use url::Url;
 
 use crate::handoff::OnBehalf;
-use crate::id::{InvalidId, Subject};
+use crate::id::Subject;
 use crate::member::{Consent, Membership, Status, Wanted};
 use crate::secret;
 use crate::site::{LIFETIME_SECS, Origin, Policy, Versions, check_http_url};
@@ -146,9 +146,10 @@ pub fn policy(policy: &Policy) -> FieldErrors {
 /// Checks who is to act for a customer, and reads it. A reason of two letters is none.
 pub fn on_behalf(subject: &str, name: &str, reason: &str) -> Result<OnBehalf, FieldErrors> {
     let mut errors = Vec::new();
-    let id = subject.parse().map_err(|error: InvalidId| {
+    let id = subject.parse::<Subject>();
+    if let Err(error) = &id {
         errors.push(FieldError::new("actor.subject", "invalid", error.to_string()));
-    });
+    }
     for (field, value, min_chars, max_chars) in
         [("actor.name", name, 1, 100), ("actor.reason", reason, 3, 500)]
     {

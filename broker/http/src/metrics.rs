@@ -99,7 +99,7 @@ catalogue! {
 
 /// Why WordPress made no session, as the plugin names it. Whatever else a site says is `other`: sites are paired, and
 /// still strangers' machines.
-const LOGIN_FAILURES: [&str; 12] = [
+const LOGIN_FAILURES: [&str; 13] = [
     "account_blocked",
     "account_not_on_blog",
     "account_privileged",
@@ -109,6 +109,7 @@ const LOGIN_FAILURES: [&str; 12] = [
     "origin_mismatch",
     "origin_unknown",
     "role_not_allowed",
+    "support_forbidden",
     "switched_off",
     "username_taken",
     OTHER,

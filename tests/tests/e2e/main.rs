@@ -25,10 +25,13 @@ mod plugin;
 mod preview;
 mod proxies;
 mod refusals;
+mod second_factor;
 mod secrets;
 mod serve;
 mod someone_else;
 mod start;
+mod support;
+mod support_doors;
 
 gatepass_tests::run! {
     shared: [
@@ -110,6 +113,13 @@ gatepass_tests::run! {
         plugin::what_a_deleted_user_left_behind_is_nobody,
         plugin::a_ticked_role_that_is_not_there_can_be_seen,
         plugin::a_pairing_that_cannot_work_is_refused_in_words_before_anything_is_sent,
+        support::a_key_without_the_scope_acts_for_nobody,
+        support::whatever_is_wrong_with_an_actor_is_named,
+        support::both_trails_and_the_handoff_name_who_acts,
+        support::an_account_with_more_rights_than_allowed_is_refused_to_staff_too,
+        support::a_theme_without_any_of_the_newer_hooks_shows_it_too,
+        support::leaving_needs_to_be_meant,
+        support::the_question_names_who_acts,
     ],
     alone: [
         start::one_click_in_the_panel_logs_in_as_the_right_user,
@@ -190,5 +200,20 @@ gatepass_tests::run! {
         plugin::the_cart_of_the_account_before_is_left,
         plugin::site_health_sees_whether_the_origin_survives,
         plugin::a_bridge_that_is_another_issuer_than_the_code_says_is_refused,
+        support::a_support_session_is_marked_and_ends_within_the_hour,
+        support::the_owner_can_forbid_it,
+        support::switching_the_plugin_off_leaves_no_support_session_behind,
+        support::a_bar_on_every_page_says_who_acts_and_why,
+        support_doors::no_function_of_wordpress_changes_what_is_the_customers,
+        support_doors::no_page_of_wordpress_changes_what_is_the_customers,
+        support_doors::no_api_of_wordpress_changes_what_is_the_customers,
+        support_doors::dropping_one_of_the_cookies_sheds_nothing,
+        second_factor::a_support_session_keeps_its_marks_through_a_second_factor,
+        second_factor::losing_the_cookie_between_the_factors_sheds_nothing,
+        second_factor::the_customers_own_login_meanwhile_is_the_customers,
+        second_factor::a_wrong_password_proves_nothing,
+        second_factor::what_is_put_off_ends_when_it_is_used_and_with_its_time,
+        second_factor::a_session_made_anew_within_a_support_session_is_one_too,
+        second_factor::an_ordinary_handoff_is_known_after_a_second_factor_too,
     ],
 }

@@ -18,6 +18,7 @@ function gatepass_uninstall_blog(): void {
 		Gatepass_Names::OPTION_POLICY,
 		Gatepass_Names::OPTION_PENDING,
 		Gatepass_Names::OPTION_ENABLED,
+		Gatepass_Names::OPTION_SUPPORT,
 		Gatepass_Names::OPTION_ROLES,
 		Gatepass_Names::OPTION_CLOCK_OFFSET,
 		Gatepass_Names::OPTION_CONFLICT,
@@ -57,7 +58,9 @@ function gatepass_uninstall_users(): void {
 		}
 		delete_user_meta( $user_id, $row->meta_key );
 	}
-	delete_metadata( 'user', 0, Gatepass_Names::META_ATTEMPTS, '', true );
+	foreach ( array( Gatepass_Names::META_ATTEMPTS, Gatepass_Names::META_PENDING ) as $key ) {
+		delete_metadata( 'user', 0, $key, '', true );
+	}
 }
 
 if ( is_multisite() ) {

@@ -257,6 +257,23 @@ function redemption( array $changes = array() ): ?Gatepass_Redemption {
 }
 
 /**
+ * Who acts for a customer, varied.
+ *
+ * @param array<string,mixed> $changes Members to change; null removes one.
+ * @return array<string,mixed>
+ */
+function actor_with( array $changes = array() ): array {
+	return varied(
+		array(
+			'subject' => 'staff-7',
+			'name'    => 'Sam',
+			'reason'  => 'Ticket 4711',
+		),
+		$changes
+	);
+}
+
+/**
  * A connection with a new key.
  *
  * @param Gatepass_Policy $policy Its policy.
@@ -489,6 +506,58 @@ $tests = array(
 		expect( null === redemption( array( 'member' => null ) ) );
 		expect( null === redemption( array( 'member' => array( 'email' => null ) ) ) );
 		expect( null === redemption( array( 'handoff_id' => '../sites' ) ) );
+	},
+	'redemption_says_who_acts_or_is_refused'           => static function () {
+		expect( null === redemption()->actor() && null === redemption()->max_seconds() );
+		$redemption = redemption(
+			array(
+				'actor'   => actor_with(),
+				'session' => array(
+					'remember'    => true,
+					'max_seconds' => 3600,
+				),
+			)
+		);
+		expect( 'Sam' === $redemption->actor()->name() && 3600 === $redemption->max_seconds() );
+		foreach ( array( 'Sam', array(), true, actor_with( array( 'name' => null ) ), actor_with( array( 'reason' => array( 'x' ) ) ), actor_with( array( 'subject' => '' ) ), actor_with( array( 'name' => str_repeat( 'x', 401 ) ) ) ) as $actor ) {
+			expect( null === redemption( array( 'actor' => $actor ) ), (string) json_encode( $actor ) );
+		}
+		foreach ( array( '3600', 0, -1, 1.5, null ) as $seconds ) {
+			expect( null === redemption( array( 'session' => array( 'max_seconds' => $seconds ) ) )->max_seconds() );
+		}
+	},
+
+	// What a handoff says of its session.
+	'terms_survive_being_kept'                         => static function () {
+		foreach ( array( array(), array( 'actor' => actor_with() ) ) as $changes ) {
+			$terms = Gatepass_Terms::of( redemption( $changes ), 1000 );
+			$again = Gatepass_Terms::of_session( array( Gatepass_Names::SESSION_DATA => $terms->to_array() ) );
+			expect( $terms->to_array() === $again->to_array() );
+		}
+		expect( null === Gatepass_Terms::of_session( array() ) && null === Gatepass_Terms::of_session( null ) && null === Gatepass_Terms::from_array( 'x' ) );
+	},
+	'terms_of_staff_are_short_and_not_remembered'      => static function () {
+		$own = Gatepass_Terms::of( redemption(), 1000 );
+		expect( $own->remember() && 99999 === $own->limit( 99999, 1000 ) && ! $own->are_over( PHP_INT_MAX ) );
+		$staff = Gatepass_Terms::of( redemption( array( 'actor' => actor_with() ) ), 1000 );
+		expect( ! $staff->remember() && 3600 === $staff->limit( 99999, 1000 ) && 60 === $staff->limit( 60, 1000 ) );
+		// Counted from the handoff, however late the session is made.
+		expect( 600 === $staff->limit( 99999, 4000 ) && 0 === $staff->limit( 99999, 5000 ) );
+		expect( ! $staff->are_over( 4599 ) && $staff->are_over( 4600 ) );
+		$shorter = redemption(
+			array(
+				'actor'   => actor_with(),
+				'session' => array( 'max_seconds' => 60 ),
+			)
+		);
+		expect( Gatepass_Terms::of( $shorter, 1000 )->are_over( 1060 ) );
+	},
+	'terms_that_are_damaged_stay_those_of_staff'       => static function () {
+		$whole = Gatepass_Terms::of( redemption( array( 'actor' => actor_with() ) ), 1000 )->to_array();
+		foreach ( array( array( 'until' => null ), array( 'until' => 'never' ), array( 'on_behalf' => true ), array( 'on_behalf' => array() ), array( 'on_behalf' => '' ) ) as $changes ) {
+			$terms = Gatepass_Terms::from_array( varied( $whole, $changes ) );
+			expect( null !== $terms->actor() && ! $terms->remember() && $terms->are_over( 1000 ), (string) json_encode( $changes ) );
+		}
 	},
 	'answer_without_a_page_of_ours_is_temporary'       => static function () {
 		foreach ( array( array( 0, array() ), array( 404, array() ), array( 410, array( 'page' => 'ask_again' ) ), array( 403, array( 'code' => 'x', 'page' => 'welcome' ) ), array( 204, array( 'code' => 'x', 'page' => 'membership' ) ) ) as $case ) { // phpcs:ignore
@@ -882,7 +951,7 @@ $tests = array(
 		expect( null === $store->pending_pairing() && array() === Pretended::$options );
 	},
 	'user_meta_is_protected'                           => static function () {
-		expect( '_' === Gatepass_Names::META_IDENTITY_PREFIX[0] && '_' === Gatepass_Names::META_ATTEMPTS[0] );
+		expect( '_' === Gatepass_Names::META_IDENTITY_PREFIX[0] && '_' === Gatepass_Names::META_ATTEMPTS[0] && '_' === Gatepass_Names::META_PENDING[0] );
 	},
 
 	// The request.

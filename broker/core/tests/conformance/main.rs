@@ -75,7 +75,7 @@ suite! {
         an_outcome_needs_a_redemption,
         a_record_can_be_read_for_an_hour_after_expiry,
     }
-    support {
+    on_behalf {
         every_event_of_the_handoff_names_who_acts,
         who_was_to_act_is_named_where_nothing_is_issued,
         nobody_is_named_for_a_token_that_is_not_the_records,

@@ -59,7 +59,7 @@ final class Gatepass_Binding {
 	 * @return self|null Null if it has none.
 	 */
 	public static function of( Gatepass_Request $request ): ?self {
-		$parts = explode( '.', $request->cookie( self::cookie_name(), self::MAX_BYTES ), 2 );
+		$parts = explode( '.', self::kept()->read( $request, self::MAX_BYTES ), 2 );
 		if ( 43 !== strlen( $parts[0] ) || null === Gatepass_Base64url::decode( $parts[0] ) ) {
 			return null;
 		}
@@ -79,21 +79,19 @@ final class Gatepass_Binding {
 	}
 
 	/**
-	 * Puts it into the browser. Lax: the cookie comes along when the panel sends the customer to the
-	 * start again, and with no other site's form.
+	 * Puts it into the browser.
 	 */
 	public function remember(): void {
 		$destination = '' === $this->unverified_destination ? '' : '.' . Gatepass_Base64url::encode( $this->unverified_destination );
-		self::set( $this->secret . $destination, time() + self::SECONDS );
+		self::kept()->set( $this->secret . $destination, time() + self::SECONDS );
 	}
 
 	/**
 	 * Takes it out of the browser, if it is there.
 	 */
 	public static function forget(): void {
-		$cookie = ( new Gatepass_Request() )->cookie( self::cookie_name(), self::MAX_BYTES );
-		if ( '' !== $cookie && ! headers_sent() ) {
-			self::set( '', 1 );
+		if ( '' !== self::kept()->read( new Gatepass_Request(), self::MAX_BYTES ) ) {
+			self::kept()->remove();
 		}
 	}
 
@@ -116,41 +114,11 @@ final class Gatepass_Binding {
 	}
 
 	/**
-	 * The cookie's name. With `__Host-` no neighbouring host can plant one (RFC 6265bis, section 4.1.3.2),
-	 * but browsers take that prefix only over HTTPS.
+	 * The cookie.
 	 *
-	 * @return string
+	 * @return Gatepass_Cookie
 	 */
-	private static function cookie_name(): string {
-		return self::is_https() ? Gatepass_Names::COOKIE_BINDING_HTTPS : Gatepass_Names::COOKIE_BINDING;
-	}
-
-	/**
-	 * Whether browsers reach the login endpoint over HTTPS.
-	 *
-	 * @return bool
-	 */
-	private static function is_https(): bool {
-		return 0 === strpos( Gatepass_Endpoint::url(), 'https://' );
-	}
-
-	/**
-	 * Sets the cookie.
-	 *
-	 * @param string $value   Its value.
-	 * @param int    $expires Seconds since 1970.
-	 */
-	private static function set( string $value, int $expires ): void {
-		setcookie(
-			self::cookie_name(),
-			$value,
-			array(
-				'expires'  => $expires,
-				'path'     => '/',
-				'secure'   => self::is_https(),
-				'httponly' => true,
-				'samesite' => 'Lax',
-			)
-		);
+	private static function kept(): Gatepass_Cookie {
+		return new Gatepass_Cookie( Gatepass_Names::COOKIE_BINDING, Gatepass_Names::COOKIE_BINDING_HTTPS );
 	}
 }

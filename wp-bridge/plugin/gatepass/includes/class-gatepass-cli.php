@@ -83,6 +83,7 @@ final class Gatepass_CLI {
 		$status     = array(
 			'paired'         => null !== $connection,
 			'enabled'        => $this->store->is_enabled(),
+			'support'        => $this->store->is_support_allowed(),
 			'issuer'         => null === $connection ? null : $connection->issuer(),
 			'bridge'         => null === $connection ? null : $connection->bridge(),
 			'site_id'        => null === $connection ? null : $connection->site_id(),
@@ -185,6 +186,30 @@ final class Gatepass_CLI {
 	public function off(): void {
 		$this->store->set_enabled( false );
 		WP_CLI::success( 'Signing in by button is switched off.' );
+	}
+
+	/**
+	 * Lets the panel's support staff sign in on behalf of customers, or not. Who is signed in so is signed out.
+	 *
+	 * ## OPTIONS
+	 *
+	 * <switch>
+	 * : on or off.
+	 * ---
+	 * options:
+	 *   - on
+	 *   - off
+	 * ---
+	 *
+	 * @param string[] $args Positional arguments.
+	 */
+	public function support( array $args ): void {
+		$this->store->allow_support( 'on' === $args[0] );
+		WP_CLI::success(
+			'on' === $args[0]
+				? 'Support staff of the panel may sign in on behalf of customers.'
+				: 'Support staff of the panel may not sign in on behalf of customers.'
+		);
 	}
 
 	/**

@@ -229,8 +229,8 @@ final class Gatepass_Endpoint {
 		try {
 			$other = $this->login->somebody_else( $arrival );
 			if ( null !== $other && (string) $other->ID !== $this->request->field( 'leaving' ) ) {
-				$name = $this->login->preview( $arrival, $this->request );
-				$this->responder->show( 200, 'confirm', $this->responder->pages()->confirm( $arrival, $other, $name ) );
+				list( $name, $actor ) = $this->login->preview( $arrival, $this->request );
+				$this->responder->show( 200, 'confirm', $this->responder->pages()->confirm( $arrival, $other, $name, $actor ) );
 			}
 			$this->responder->arrive( $this->login->run( $arrival, $this->request ) );
 		} catch ( Gatepass_Refusal $refusal ) {

@@ -54,6 +54,13 @@ final class Gatepass_Login {
 	private $log;
 
 	/**
+	 * Sign-ins that another plugin puts off.
+	 *
+	 * @var Gatepass_Pending
+	 */
+	private $pending;
+
+	/**
 	 * Constructor.
 	 *
 	 * @param Gatepass_Store      $store      Settings.
@@ -62,6 +69,7 @@ final class Gatepass_Login {
 	 * @param Gatepass_Privileges $privileges Rights.
 	 * @param Gatepass_Outcomes   $outcomes   Reports.
 	 * @param Gatepass_Log        $log        The owner's log.
+	 * @param Gatepass_Pending    $pending    Sign-ins that another plugin puts off.
 	 */
 	public function __construct(
 		Gatepass_Store $store,
@@ -69,7 +77,8 @@ final class Gatepass_Login {
 		Gatepass_Members $members,
 		Gatepass_Privileges $privileges,
 		Gatepass_Outcomes $outcomes,
-		Gatepass_Log $log
+		Gatepass_Log $log,
+		Gatepass_Pending $pending
 	) {
 		$this->store      = $store;
 		$this->bridge     = $bridge;
@@ -77,6 +86,7 @@ final class Gatepass_Login {
 		$this->privileges = $privileges;
 		$this->outcomes   = $outcomes;
 		$this->log        = $log;
+		$this->pending    = $pending;
 	}
 
 	/**
@@ -99,14 +109,15 @@ final class Gatepass_Login {
 	 *
 	 * @param Gatepass_Arrival $arrival Who arrives.
 	 * @param Gatepass_Request $request The request.
-	 * @return string Their name, as the panel knows it.
+	 * @return array{0:string,1:Gatepass_Actor|null} Their name, as the panel knows it, and who acts for them.
 	 * @throws Gatepass_Refusal If it would not.
 	 */
-	public function preview( Gatepass_Arrival $arrival, Gatepass_Request $request ): string {
+	public function preview( Gatepass_Arrival $arrival, Gatepass_Request $request ): array {
 		try {
 			$members = $this->ask( $arrival, $request, array( 'preview' => true ) );
 			$name    = is_array( $members['member'] ?? null ) ? $members['member']['display_name'] ?? null : null;
-			if ( ! is_string( $members['jti'] ?? null ) || ! is_string( $members['subject'] ?? null )
+			$actor   = Gatepass_Actor::from_array( $members['actor'] ?? null );
+			if ( ( isset( $members['actor'] ) && null === $actor ) || ! is_string( $members['jti'] ?? null ) || ! is_string( $members['subject'] ?? null )
 				|| ! $arrival->handoff()->is( $members['jti'], $members['subject'] ) || ! is_string( $name ) ) {
 				throw self::nonsense();
 			}
@@ -115,7 +126,7 @@ final class Gatepass_Login {
 			throw $refusal;
 		}
 		$name = sanitize_text_field( $name );
-		return '' === $name ? $arrival->handoff()->subject() : $name;
+		return array( '' === $name ? $arrival->handoff()->subject() : $name, $actor );
 	}
 
 	/**
@@ -160,6 +171,9 @@ final class Gatepass_Login {
 		try {
 			if ( ! $this->store->is_enabled() ) {
 				throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'switched_off' );
+			}
+			if ( null !== $redemption->actor() && ! $this->store->is_support_allowed() ) {
+				throw Gatepass_Refusal::account( 'support_forbidden' );
 			}
 			$this->sign_in( $arrival, $request, $redemption );
 		} catch ( Gatepass_Refusal $refusal ) {
@@ -240,13 +254,18 @@ final class Gatepass_Login {
 	 * @return array<string,mixed>
 	 */
 	private static function known( Gatepass_Arrival $arrival, Gatepass_Request $request, ?Gatepass_Redemption $redemption ): array {
+		$actor = null === $redemption ? null : $redemption->actor();
 		return array(
 			'subject'   => $arrival->handoff()->subject(),
 			'identity'  => $arrival->identity()->hash(),
 			'handoff'   => $arrival->handoff()->id(),
 			'attempt'   => $arrival->attempt()->text(),
 			'reference' => $arrival->reference()->shown(),
-			'actor'     => null === $redemption ? null : $redemption->actor(),
+			'actor'     => null === $actor ? null : array(
+				'subject' => $actor->subject(),
+				'name'    => $actor->name(),
+				'reason'  => $actor->reason(),
+			),
 			'ip'        => $request->client_ip(),
 		);
 	}
@@ -291,6 +310,7 @@ final class Gatepass_Login {
 	private function sign_in( Gatepass_Arrival $arrival, Gatepass_Request $request, Gatepass_Redemption $redemption ): void {
 		$reference = $arrival->reference();
 		$identity  = $arrival->identity();
+		$terms     = Gatepass_Terms::of( $redemption, time() );
 		$lock      = Gatepass_Lock::take( $identity->hash() );
 		if ( null === $lock ) {
 			throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'busy' );
@@ -299,6 +319,7 @@ final class Gatepass_Login {
 		$session = null;
 		$pending = false;
 		try {
+			$this->pending->begin( $terms );
 			$user    = $this->members->find( $identity );
 			$created = null === $user;
 			$user    = $created ? $this->members->create( $identity, $redemption ) : $this->members->bring_to_blog( $user, $redemption );
@@ -306,7 +327,7 @@ final class Gatepass_Login {
 				throw Gatepass_Refusal::account( 'account_privileged', $user->ID );
 			}
 			$this->ask_others( $user, $redemption );
-			$session = new Gatepass_Session( $user, $redemption, $arrival->attempt() );
+			$session = new Gatepass_Session( $user, $terms, $arrival->attempt() );
 			$pending = $session->open();
 		} catch ( Gatepass_Refusal $refusal ) {
 			throw $refusal;
@@ -338,7 +359,14 @@ final class Gatepass_Login {
 					$session->destroy();
 					return false;
 				}
-				return $returned && $session->complete();
+				$complete = $returned && $session->complete();
+				if ( $session->is_open() ) {
+					$this->pending->complete();
+				} else {
+					// Ended by somebody who leaves the cookies.
+					$this->pending->put_off();
+				}
+				return $complete;
 			} finally {
 				$lock->release();
 			}
@@ -355,13 +383,14 @@ final class Gatepass_Login {
 			}
 			$this->leave_other_account( $user );
 			$this->clear_activation_key( $user );
-			wp_set_auth_cookie( $user->ID, $redemption->remember(), '', $session->token() );
+			wp_set_auth_cookie( $user->ID, $terms->remember(), '', $session->token() );
 			wp_set_current_user( $user->ID );
 			if ( ! $pending ) {
 				// A repeat of a completed attempt: the browser gets its cookie again, and nobody hears of a second login.
 				return;
 			}
 			$cleared = did_action( 'clear_auth_cookie' );
+			$this->pending->announce( $user->ID );
 			do_action( 'wp_login', $user->user_login, $user ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- WordPress's own.
 			if ( $finish( true ) ) {
 				$this->log->record( Gatepass_Log::SIGNED_IN, array( 'user_id' => $user->ID ) + self::known( $arrival, $request, $redemption ) );

@@ -23,6 +23,8 @@ final class Gatepass_Names {
 	const OPTION_PENDING = 'gatepass_pending_pairing';
 	/** The owner's off switch: '1' or '0'. */
 	const OPTION_ENABLED = 'gatepass_enabled';
+	/** Whether the owner lets the panel's staff sign in on behalf of customers: '1' or '0'. */
+	const OPTION_SUPPORT = 'gatepass_support';
 	/** Roles the owner lets Gatepass give. */
 	const OPTION_ROLES = 'gatepass_allowed_roles';
 	/** Seconds this machine's clock is behind the bridge's. */
@@ -54,15 +56,19 @@ final class Gatepass_Names {
 	const META_IDENTITY_PREFIX = '_gatepass_identity_';
 	/** Attempts whose sign-in is complete, for two minutes: hash => time. */
 	const META_ATTEMPTS = '_gatepass_attempts';
+	/** A sign-in that another plugin has put off, for ten minutes: hash of a cookie, and what the handoff says. */
+	const META_PENDING = '_gatepass_pending';
 	/** Key of our data inside a WordPress session. */
 	const SESSION_DATA = 'gatepass';
 
 	/*
-	 * Cookies: what binds a sign-in to a browser.
+	 * Cookies: what binds a sign-in to a browser, and what tells whose sign-in another plugin has put off.
 	 */
 
 	const COOKIE_BINDING       = 'gatepass_binding';
 	const COOKIE_BINDING_HTTPS = '__Host-gatepass';
+	const COOKIE_PENDING       = 'gatepass_pending';
+	const COOKIE_PENDING_HTTPS = '__Host-gatepass-pending';
 	/** Set by a probe, to see whether cookies survive the way. */
 	const COOKIE_PROBE = 'gatepass_probe';
 
@@ -97,6 +103,7 @@ final class Gatepass_Names {
 	const ACTION_LOGIN     = 'gatepass';
 	const ACTION_CHALLENGE = 'gatepass_challenge';
 	const ACTION_SETTINGS  = 'gatepass_settings';
+	const ACTION_LEAVE     = 'gatepass_leave';
 	/** Downloads the owner's log. */
 	const ACTION_EXPORT = 'gatepass_export';
 
@@ -119,8 +126,14 @@ final class Gatepass_Names {
 	const TRANSIENT_ASKED = 'gatepass_asked';
 
 	/*
-	 * Filters that others may use.
+	 * Actions and filters that others may use.
 	 */
+
+	/**
+	 * Runs early in `init` of every request in which somebody of the panel's staff acts for a customer: the place to
+	 * forbid more. Arguments: the customer (WP_User), and who acts (string[]: subject, name, reason, handoff, since).
+	 */
+	const ACTION_ON_BEHALF = 'gatepass_on_behalf';
 
 	/** Capabilities (string[]) that make nobody privileged, beside those of the allowed roles. */
 	const FILTER_HARMLESS_CAPABILITIES = 'gatepass_harmless_capabilities';

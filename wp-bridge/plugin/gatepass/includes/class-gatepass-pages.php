@@ -187,20 +187,28 @@ JS;
 	/**
 	 * The question whether somebody else may take the place of who is signed in.
 	 *
-	 * @param Gatepass_Arrival $arrival Who arrives.
-	 * @param WP_User          $other   Who is signed in.
-	 * @param string           $name    Name of who arrives.
+	 * @param Gatepass_Arrival    $arrival Who arrives.
+	 * @param WP_User             $other   Who is signed in.
+	 * @param string              $name    Name of who arrives.
+	 * @param Gatepass_Actor|null $actor   Who acts for them.
 	 * @return string HTML.
 	 */
-	public function confirm( Gatepass_Arrival $arrival, WP_User $other, string $name ): string {
+	public function confirm( Gatepass_Arrival $arrival, WP_User $other, string $name, ?Gatepass_Actor $actor ): string {
 		$other_name = '' === $other->display_name ? $other->user_login : $other->display_name;
-		/* translators: %s: name of a person. */
-		$title = sprintf( __( 'Continue as %s?', 'gatepass' ), $name );
-		$html  = $this->words(
-			$title,
-			/* translators: 1: name of the site, 2: name of a person. */
-			array( sprintf( __( 'This browser is signed in to %1$s as somebody else. If you continue, %2$s is signed out here.', 'gatepass' ), $this->site_name, $other_name ) )
-		);
+		if ( null === $actor ) {
+			/* translators: %s: name of a person. */
+			$title = sprintf( __( 'Continue as %s?', 'gatepass' ), $name );
+		} else {
+			/* translators: %s: name of a person. */
+			$title = sprintf( __( 'Continue on behalf of %s?', 'gatepass' ), $name );
+		}
+		/* translators: 1: name of the site, 2: name of a person. */
+		$words = array( sprintf( __( 'This browser is signed in to %1$s as somebody else. If you continue, %2$s is signed out here.', 'gatepass' ), $this->site_name, $other_name ) );
+		if ( null !== $actor ) {
+			/* translators: 1: name of a person of the panel's support staff, 2: name of a customer, 3: why. */
+			$words[] = sprintf( __( '%1$s, of your panel’s support staff, acts for %2$s. Reason: %3$s', 'gatepass' ), $actor->name(), $name, $actor->reason() );
+		}
+		$html  = $this->words( $title, $words );
 		$html .= '<ul class="people">';
 		$html .= $this->person( '', $other_name, __( 'is signed in now', 'gatepass' ) );
 		$html .= $this->person( 'next', $name, __( 'comes from your panel', 'gatepass' ) );
@@ -364,6 +372,16 @@ JS;
 				__( 'Signing in by button is not set up correctly', 'gatepass' ),
 				/* translators: %s: name of the site. */
 				array( sprintf( __( '%s does not know its own address. Please contact support and mention the reference below.', 'gatepass' ), $this->site_name ) ),
+			);
+		}
+		if ( 'support_forbidden' === $refusal->cause() ) {
+			return array(
+				__( 'Support staff may not sign in here', 'gatepass' ),
+				array(
+					/* translators: %s: name of the site. */
+					sprintf( __( 'You came to act for a customer. The owner of %s does not allow that, so nothing has happened there.', 'gatepass' ), $this->site_name ),
+					__( 'The owner can allow it under Settings → Gatepass.', 'gatepass' ),
+				),
 			);
 		}
 		return array(

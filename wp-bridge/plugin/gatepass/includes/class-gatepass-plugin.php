@@ -6,10 +6,17 @@
  */
 
 /**
- * The bootstrap. On a page that is none of our business it hooks one look at the address, and
- * nothing else of the plugin is loaded.
+ * The bootstrap. On a page that is none of our business it takes one look at the address, and one at
+ * the session of whoever is signed in; nothing else of the plugin is loaded.
  */
 final class Gatepass_Plugin {
+
+	/**
+	 * Sign-ins that another plugin puts off; made when it is needed.
+	 *
+	 * @var Gatepass_Pending|null
+	 */
+	private $pending = null;
 
 	/**
 	 * Hooks.
@@ -35,17 +42,25 @@ final class Gatepass_Plugin {
 			( new Gatepass_Privacy( $store ) )->register();
 			( new Gatepass_Heartbeat( $store, new Gatepass_Bridge( $store ) ) )->register();
 			( new Gatepass_Log() )->register();
+			add_action( Gatepass_Names::CRON_HEARTBEAT, array( 'Gatepass_Pending', 'sweep' ) );
 		}
 		if ( defined( 'WP_CLI' ) && WP_CLI ) {
 			$store = new Gatepass_Store();
 			WP_CLI::add_command( Gatepass_Names::CLI_COMMAND, new Gatepass_CLI( $store, new Gatepass_Pairing( $store, new Gatepass_Bridge( $store ) ) ) );
 		}
 
+		// Whichever way a session comes into being, after everybody else has had their say.
+		add_filter( 'authenticate', array( $this, 'on_authenticate' ), PHP_INT_MAX, 3 );
+		add_filter( 'auth_cookie_expiration', array( $this, 'on_expiration' ), PHP_INT_MAX, 2 );
+		add_filter( 'attach_session_information', array( $this, 'on_session' ), PHP_INT_MAX, 2 );
+
 		add_action( 'login_init', array( $this, 'on_login_form' ) );
 		// Who signs out may be leaving the browser to somebody else.
 		add_action( 'wp_logout', array( 'Gatepass_Binding', 'forget' ), 10, 0 );
 		add_filter( 'wpmu_drop_tables', array( 'Gatepass_Log', 'go_with_blog' ), 10, 2 );
 		register_deactivation_hook( GATEPASS_FILE, array( 'Gatepass_Heartbeat', 'stop' ) );
+		// Without us nothing would be forbidden in them.
+		register_deactivation_hook( GATEPASS_FILE, array( 'Gatepass_Support_Session', 'end_all' ) );
 	}
 
 	/**
@@ -56,11 +71,15 @@ final class Gatepass_Plugin {
 	}
 
 	/**
-	 * Translations, and our own addresses before anybody else acts on them.
+	 * Translations, what is to be seen to in sessions on behalf of a customer, and our own addresses, before anybody
+	 * else acts.
 	 */
 	public function on_init(): void {
 		load_plugin_textdomain( 'gatepass', false, dirname( plugin_basename( GATEPASS_FILE ) ) . '/languages' );
 
+		if ( is_user_logged_in() ) {
+			$this->see_to_session( wp_get_current_user() );
+		}
 		if ( ! is_admin() || 'admin-post.php' !== ( $GLOBALS['pagenow'] ?? '' ) ) {
 			return;
 		}
@@ -70,6 +89,53 @@ final class Gatepass_Plugin {
 		} elseif ( Gatepass_Names::ACTION_CHALLENGE === $action ) {
 			$this->answer_challenge();
 		}
+	}
+
+	/**
+	 * Sees to the session of whoever is signed in, if somebody acts for them in it.
+	 *
+	 * @param WP_User $user Who is signed in.
+	 */
+	private function see_to_session( WP_User $user ): void {
+		foreach ( Gatepass_Cookie_Sessions::of( $user->ID ) as $token => $session ) {
+			if ( isset( $session[ Gatepass_Names::SESSION_DATA ]['on_behalf'] ) ) {
+				( new Gatepass_Support_Session( (string) $token, Gatepass_Terms::of_session( $session ), $user, new Gatepass_Store() ) )->enforce();
+			}
+		}
+	}
+
+	/**
+	 * Sees logins with a password.
+	 *
+	 * @param mixed $user     Whoever it is, or an error.
+	 * @param mixed $name     What was typed.
+	 * @param mixed $password What was typed.
+	 * @return mixed
+	 */
+	public function on_authenticate( $user, $name = '', $password = '' ) {
+		return $this->pending()->see_password( $user, $password );
+	}
+
+	/**
+	 * Shortens the life of sessions.
+	 *
+	 * @param mixed $length  Seconds.
+	 * @param mixed $user_id Whose.
+	 * @return mixed
+	 */
+	public function on_expiration( $length, $user_id = 0 ) {
+		return $this->pending()->shorten( $length, (int) $user_id );
+	}
+
+	/**
+	 * Attaches our data to sessions.
+	 *
+	 * @param mixed $information What others have attached.
+	 * @param mixed $user_id     Whose.
+	 * @return array<string,mixed>
+	 */
+	public function on_session( $information, $user_id = 0 ): array {
+		return $this->pending()->attach( $information, (int) $user_id );
 	}
 
 	/**
@@ -102,9 +168,20 @@ final class Gatepass_Plugin {
 			new Gatepass_Members( $store ),
 			new Gatepass_Privileges( $store ),
 			new Gatepass_Outcomes( $bridge ),
-			new Gatepass_Log()
+			new Gatepass_Log(),
+			$this->pending()
 		);
 		return new Gatepass_Endpoint( $store, $request, new Gatepass_Responder(), $start, $login );
+	}
+
+	/**
+	 * Sign-ins that another plugin puts off.
+	 *
+	 * @return Gatepass_Pending
+	 */
+	private function pending(): Gatepass_Pending {
+		$this->pending = $this->pending ?? new Gatepass_Pending( new Gatepass_Request() );
+		return $this->pending;
 	}
 
 	/**

@@ -45,7 +45,12 @@ final class Gatepass_Redemption {
 			|| ! is_array( $member ) || ! is_string( $member['email'] ?? null ) ) {
 			return null;
 		}
-		$text = static function ( $value ): string {
+		$actor = Gatepass_Actor::from_array( $answer['actor'] ?? null );
+		if ( isset( $answer['actor'] ) && null === $actor ) {
+			return null;
+		}
+		$seconds = $answer['session']['max_seconds'] ?? null;
+		$text    = static function ( $value ): string {
 			return is_string( $value ) ? $value : '';
 		};
 		return new self(
@@ -59,12 +64,9 @@ final class Gatepass_Redemption {
 				'last_name'    => $text( $member['last_name'] ?? '' ),
 				'locale'       => $text( $member['locale'] ?? '' ),
 				'roles'        => array_values( array_filter( is_array( $member['roles'] ?? null ) ? $member['roles'] : array(), 'is_string' ) ),
+				'actor'        => $actor,
+				'max_seconds'  => is_int( $seconds ) && $seconds > 0 ? $seconds : null,
 				'remember'     => true === ( $answer['session']['remember'] ?? null ),
-				'actor'        => is_array( $answer['actor'] ?? null ) ? array(
-					'subject' => $text( $answer['actor']['subject'] ?? '' ),
-					'name'    => $text( $answer['actor']['name'] ?? '' ),
-					'reason'  => $text( $answer['actor']['reason'] ?? '' ),
-				) : null,
 				'redirect_to'  => is_string( $answer['redirect_to'] ?? null ) ? $answer['redirect_to'] : null,
 				'policy'       => isset( $answer['policy'] ) && is_array( $answer['policy'] ) ? new Gatepass_Policy( $answer['policy'] ) : null,
 			)
@@ -109,21 +111,30 @@ final class Gatepass_Redemption {
 	}
 
 	/**
+	 * Who of the panel's staff acts for the customer.
+	 *
+	 * @return Gatepass_Actor|null Null if it is the customer.
+	 */
+	public function actor(): ?Gatepass_Actor {
+		return $this->members['actor'];
+	}
+
+	/**
+	 * How long the session may last, in seconds.
+	 *
+	 * @return int|null Null for as long as WordPress makes it.
+	 */
+	public function max_seconds(): ?int {
+		return $this->members['max_seconds'];
+	}
+
+	/**
 	 * Whether the session is to outlive the browser.
 	 *
 	 * @return bool
 	 */
 	public function remember(): bool {
 		return $this->members['remember'];
-	}
-
-	/**
-	 * Who of the panel's staff signs in on the customer's behalf.
-	 *
-	 * @return array{subject:string,name:string,reason:string}|null Null if it is the customer.
-	 */
-	public function actor(): ?array {
-		return $this->members['actor'];
 	}
 
 	/**

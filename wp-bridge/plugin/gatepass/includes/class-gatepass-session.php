@@ -30,11 +30,11 @@ final class Gatepass_Session {
 	private $user;
 
 	/**
-	 * Why.
+	 * What the handoff says of it.
 	 *
-	 * @var Gatepass_Redemption
+	 * @var Gatepass_Terms
 	 */
-	private $redemption;
+	private $terms;
 
 	/**
 	 * WordPress's session token: 43 characters, as it makes them itself.
@@ -46,16 +46,16 @@ final class Gatepass_Session {
 	/**
 	 * Constructor.
 	 *
-	 * @param WP_User             $user       Whose.
-	 * @param Gatepass_Redemption $redemption Why.
-	 * @param Gatepass_Attempt    $attempt    The browser's attempt.
+	 * @param WP_User          $user    Whose.
+	 * @param Gatepass_Terms   $terms   What the handoff says of it.
+	 * @param Gatepass_Attempt $attempt The browser's attempt.
 	 */
-	public function __construct( WP_User $user, Gatepass_Redemption $redemption, Gatepass_Attempt $attempt ) {
-		$this->user       = $user;
-		$this->redemption = $redemption;
+	public function __construct( WP_User $user, Gatepass_Terms $terms, Gatepass_Attempt $attempt ) {
+		$this->user  = $user;
+		$this->terms = $terms;
 
 		// Nobody can make it who does not know the site's salt.
-		$message     = "gatepass-session\n" . $redemption->handoff_id() . "\n" . $attempt->text();
+		$message     = "gatepass-session\n" . $terms->handoff_id() . "\n" . $attempt->text();
 		$this->token = Gatepass_Base64url::encode( hash_hmac( 'sha256', $message, wp_salt( 'auth' ), true ) );
 	}
 
@@ -76,7 +76,7 @@ final class Gatepass_Session {
 	 */
 	public function open(): bool {
 		$completed = isset( $this->fresh_markers()[ $this->marker() ] );
-		if ( null !== $this->manager()->get( $this->token ) ) {
+		if ( $this->is_open() ) {
 			return ! $completed;
 		}
 		if ( $completed ) {
@@ -93,12 +93,21 @@ final class Gatepass_Session {
 	 */
 	public function complete(): bool {
 		$markers = $this->fresh_markers();
-		if ( null === $this->manager()->get( $this->token ) ) {
+		if ( ! $this->is_open() ) {
 			return false;
 		}
 		$markers[ $this->marker() ] = time();
 		update_user_meta( $this->user->ID, Gatepass_Names::META_ATTEMPTS, $markers );
 		return true;
+	}
+
+	/**
+	 * Whether it is there.
+	 *
+	 * @return bool
+	 */
+	public function is_open(): bool {
+		return null !== $this->manager()->get( $this->token );
 	}
 
 	/**
@@ -117,19 +126,15 @@ final class Gatepass_Session {
 	 * @return array<string,mixed>
 	 */
 	private function information(): array {
-		$remember = $this->redemption->remember();
+		$remember = $this->terms->remember();
 		// phpcs:disable WordPress.NamingConventions.PrefixAllGlobals -- WordPress's own hooks.
 		$session = (array) apply_filters( 'attach_session_information', array(), $this->user->ID );
 		$length  = (int) apply_filters( 'auth_cookie_expiration', ( $remember ? 14 : 2 ) * DAY_IN_SECONDS, $this->user->ID, $remember );
 		// phpcs:enable
 
-		$session['expiration']                   = time() + $length;
+		$session['expiration']                   = time() + $this->terms->limit( $length, time() );
 		$session['login']                        = time();
-		$session[ Gatepass_Names::SESSION_DATA ] = array(
-			'handoff'  => $this->redemption->handoff_id(),
-			'subject'  => $this->redemption->subject(),
-			'remember' => $remember,
-		);
+		$session[ Gatepass_Names::SESSION_DATA ] = $this->terms->to_array();
 		// phpcs:disable WordPress.Security.ValidatedSanitizedInput -- Stored as WordPress stores them.
 		if ( ! empty( $_SERVER['REMOTE_ADDR'] ) ) {
 			$session['ip'] = $_SERVER['REMOTE_ADDR'];

@@ -125,6 +125,16 @@ final class Gatepass_Settings_Page {
 				$this->say( __( 'Signing in by button is switched off. Passwords work as before, and who is signed in stays signed in.', 'gatepass' ), 'success' );
 				break;
 
+			case 'support_on':
+				$this->store->allow_support( true );
+				$this->say( __( 'Support staff of your panel may sign in on behalf of customers.', 'gatepass' ), 'success' );
+				break;
+
+			case 'support_off':
+				$this->store->allow_support( false );
+				$this->say( __( 'Support staff of your panel may no longer sign in on behalf of customers. Who is signed in so is signed out.', 'gatepass' ), 'success' );
+				break;
+
 			case 'roles':
 				// Roles that are not there today (their plugin is off) may keep their tick, but get none.
 				$posted = $this->request->list_field( 'roles' );
@@ -211,6 +221,7 @@ final class Gatepass_Settings_Page {
 			$this->render_status( $connection );
 		}
 		$this->render_roles();
+		$this->render_support();
 		if ( null !== $connection ) {
 			$this->render_pairing( true );
 		}
@@ -331,6 +342,20 @@ final class Gatepass_Settings_Page {
 			);
 		}
 		echo '</ul><button type="submit" class="button">' . esc_html__( 'Save roles', 'gatepass' ) . '</button></form></div>';
+	}
+
+	/**
+	 * The card of the support staff.
+	 */
+	private function render_support(): void {
+		$allowed = $this->store->is_support_allowed();
+		echo '<div class="gatepass-card"><h2>' . esc_html__( 'Support staff', 'gatepass' ) . ' ';
+		echo $allowed
+			? '<span class="gatepass-badge is-good">' . esc_html__( 'Allowed', 'gatepass' ) . '</span>'
+			: '<span class="gatepass-badge is-off">' . esc_html__( 'Not allowed', 'gatepass' ) . '</span>';
+		echo '</h2><p>' . esc_html__( 'Support staff of your panel may sign in on behalf of a customer, to see what the customer sees. A bar on every page says so, with their name and reason. It lasts an hour at most, and passwords, e-mail addresses, other sessions and personal data cannot be changed meanwhile.', 'gatepass' ) . '</p>';
+		$this->form_start( $allowed ? 'support_off' : 'support_on' );
+		echo '<button type="submit" class="button">' . ( $allowed ? esc_html__( 'Forbid it', 'gatepass' ) : esc_html__( 'Allow it', 'gatepass' ) ) . '</button></form></div>';
 	}
 
 	/**

@@ -40,10 +40,10 @@ final class Gatepass_Store {
 	}
 
 	/**
-	 * Has the connection and the switch read anew: somebody may have changed them since this request began.
+	 * Has the connection and the switches read anew: somebody may have changed them since this request began.
 	 */
 	public function forget_cached(): void {
-		$names = array( Gatepass_Names::OPTION_CONNECTION, Gatepass_Names::OPTION_POLICY, Gatepass_Names::OPTION_ENABLED, Gatepass_Names::OPTION_PENDING );
+		$names = array( Gatepass_Names::OPTION_CONNECTION, Gatepass_Names::OPTION_POLICY, Gatepass_Names::OPTION_ENABLED, Gatepass_Names::OPTION_SUPPORT, Gatepass_Names::OPTION_PENDING );
 		foreach ( $names as $name ) {
 			wp_cache_delete( $name, 'options' );
 		}
@@ -178,6 +178,24 @@ final class Gatepass_Store {
 	 */
 	public function set_enabled( bool $on ): void {
 		update_option( Gatepass_Names::OPTION_ENABLED, $on ? '1' : '0', false );
+	}
+
+	/**
+	 * The owner's word on support staff.
+	 *
+	 * @return bool Whether the panel's staff may sign in on behalf of customers.
+	 */
+	public function is_support_allowed(): bool {
+		return '0' !== get_option( Gatepass_Names::OPTION_SUPPORT, '1' );
+	}
+
+	/**
+	 * Keeps the owner's word on support staff.
+	 *
+	 * @param bool $allowed Allowed or not.
+	 */
+	public function allow_support( bool $allowed ): void {
+		update_option( Gatepass_Names::OPTION_SUPPORT, $allowed ? '1' : '0', false );
 	}
 
 	/**
