@@ -136,6 +136,8 @@ pub struct Presented {
     pub attempt_hash: String,
     /// Hash of the cookie in the browser that presents it.
     pub binding: Option<String>,
+    /// Whether the site takes only handoffs that are bound, so that one from before it did is none of them.
+    pub must_be_bound: bool,
 }
 
 /// Why a token was not redeemed, in the order in which it is decided.

@@ -27,6 +27,8 @@ pub struct Request<'a> {
     pub attempt: Attempt,
     /// Hash of the cookie in that browser.
     pub binding: Option<String>,
+    /// Whether the site takes only handoffs that are bound.
+    pub must_be_bound: bool,
 }
 
 /// Why nobody is let in.
@@ -80,6 +82,7 @@ pub async fn redeem(
         kid: verified.kid().clone(),
         attempt_hash: request.attempt.hash(),
         binding: request.binding,
+        must_be_bound: request.must_be_bound,
     };
     match store.redeem(request.site, &presented, now, context).await? {
         Redemption::Redeemed(redeemed) => Ok(Allowed::In { redeemed, repeat: false }),

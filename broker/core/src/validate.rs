@@ -117,7 +117,7 @@ pub fn policy(policy: &Policy) -> FieldErrors {
         renew_url,
         default_redirect,
         token_lifetime,
-        require_binding: _,
+        require_binding,
         allowed_roles,
     } = policy;
     let mut errors = Vec::new();
@@ -138,6 +138,10 @@ pub fn policy(policy: &Policy) -> FieldErrors {
     }
     if !LIFETIME_SECS.contains(token_lifetime) {
         errors.push(lifetime_error("token_lifetime"));
+    }
+    if *require_binding && panel_start_url.is_none() {
+        let message = "with require_binding nobody could log in without it: it is where a login is bound";
+        errors.push(FieldError::new("panel_start_url", "required", message));
     }
     role_list(&mut errors, "allowed_roles", allowed_roles);
     errors

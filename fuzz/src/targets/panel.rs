@@ -32,7 +32,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "GET /v1/sites\nAuthorization: Bearer ",
         "POST /v1/sites\n\n{\"url\":\"https://shop.example\",\"policy\":{\"token_lifetime\":30,\"panel_url\":\"https://panel.example/\",\"allowed_roles\":[\"subscriber\"]}}",
         "POST /v1/sites\n\n{\"url\":\"{origin}\"}",
-        "PATCH /v1/sites/{site}\n\n{\"policy\":{\"renew_url\":null,\"token_lifetime\":60,\"require_binding\":true,\"default_redirect\":\"/a\"}}",
+        "PATCH /v1/sites/{site}\n\n{\"policy\":{\"renew_url\":null,\"token_lifetime\":60,\"panel_start_url\":\"https://panel.example/start\",\"require_binding\":true,\"default_redirect\":\"/a\"}}",
         "POST /v1/sites/{site}/pairing-code\n\n{}",
         "POST /v1/sites/{site}/pairing-code\n\n{\"replace\":true}",
         "POST /v1/sites/{site}/handoffs\n\n{\"subject\":\"mia\"}",

@@ -23,7 +23,7 @@ pub async fn with_a_start_at_the_panel_every_handoff_must_be_bound(stack: &Stack
     assert_eq!(known["start_url"], format!("{landing}&start=1"));
     for (policy, why) in [
         (json!({ "panel_start_url": START, "require_binding": false }), "there is a start"),
-        (json!({ "panel_start_url": null, "require_binding": true }), "its operator says so"),
+        (json!({ "require_binding": true }), "its operator says so, too"),
     ] {
         set(policy).await?;
         let answer = api.try_issue(&json!({ "subject": "mia" })).await?;
@@ -41,7 +41,16 @@ pub async fn with_a_start_at_the_panel_every_handoff_must_be_bound(stack: &Stack
         let answer = site.ask(&code, "/wp/v1/redemptions", &body).await?.ok()?;
         assert_eq!(answer["policy"]["require_binding"], true, "{why}");
     }
-    set(json!({ "require_binding": false })).await?;
+    // One that was on its way before there was a start is taken no more.
+    let late = json!({ "token": unbound.token(), "attempt": new_attempt()?, "client_ip": null, "binding": "A".repeat(43) });
+    let answer = site.ask(&code, "/wp/v1/redemptions", &late).await?;
+    assert_eq!(answer.code(), "binding_mismatch", "{}", answer.body);
+
+    // Nobody could log in if it were required with nowhere to begin.
+    let nowhere = json!({ "policy": { "panel_start_url": null } });
+    let answer = api.site_call(Method::PATCH, "", Some(&nowhere)).await?;
+    assert_eq!(answer.body["errors"][0]["field"], "policy.panel_start_url", "{}", answer.body);
+    set(json!({ "panel_start_url": null, "require_binding": false })).await?;
     api.issue("mia").await?;
 
     for wrong in ["http://panel.example/", "https://panel.example/#x", "https://mia@panel.example/", "//x"] {
@@ -60,9 +69,12 @@ pub async fn an_operator_sets_and_takes_away_the_start_at_the_command_line(stack
     };
     let known = set(&[])?;
     assert_eq!((&known["policy"]["panel_start_url"], &known["start_url"]), (&json!(START), &Value::Null));
-    let changed = set(&["--panel-start-url", "none", "--require-binding", "true"])?;
+    let refused =
+        set(&["--panel-start-url", "none", "--require-binding", "true"]).err().ok_or("it was taken")?;
+    assert!(refused.to_string().contains("nobody could log in"), "{refused}");
+    let changed = set(&["--panel-start-url", "none"])?;
     let policy = &changed["policy"];
-    assert_eq!((&policy["panel_start_url"], &policy["require_binding"]), (&Value::Null, &json!(true)));
+    assert_eq!((&policy["panel_start_url"], &policy["require_binding"]), (&Value::Null, &json!(false)));
     assert_eq!(policy["renew_url"], "https://panel.example/renew", "what is not named stays");
     let refused = set(&["--panel-start-url", "http://panel.example/"]).err().ok_or("it was taken")?;
     assert!(refused.to_string().contains("--panel-start-url: expected https://"), "{refused}");

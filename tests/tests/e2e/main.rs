@@ -126,6 +126,8 @@ gatepass_tests::run! {
         start::an_attackers_valid_link_does_not_log_a_victim_in,
         start::a_stolen_token_is_worth_nothing_in_another_browser,
         start::an_arrival_without_a_cookie_goes_through_the_start_once,
+        start::an_arrival_whose_cookie_was_replaced_begins_again_by_itself_and_arrives_where_it_wanted_to,
+        start::a_token_from_before_the_start_was_known_is_led_through_it,
         start::the_button_on_wp_login_php_keeps_where_the_customer_wanted_to_go,
         start::the_button_is_only_where_it_works,
         start::a_start_leads_to_the_panel_and_nowhere_else,

@@ -831,22 +831,33 @@ $tests = array(
 	// Binding.
 	'binding_of_a_browser_is_its_own_or_none'          => static function () {
 		$of = static function ( $cookie ): ?Gatepass_Binding {
-			$_COOKIE = array( Gatepass_Names::COOKIE_BINDING => $cookie );
+			$_COOKIE                = array( Gatepass_Names::COOKIE_BINDING => $cookie );
+			$_SERVER['HTTP_COOKIE'] = is_string( $cookie ) ? Gatepass_Names::COOKIE_BINDING . '=' . rawurlencode( $cookie ) : '';
 			return Gatepass_Binding::of( new Gatepass_Request() );
 		};
 		$secret = Gatepass_Base64url::encode( str_repeat( 'a', 32 ) );
-		foreach ( array( '', 'x', $secret . 'x', substr( $secret, 1 ), $secret . '=', array( $secret ), ' ' . $secret, $secret . ':' ) as $wrong ) {
+		$now    = time();
+		foreach ( array( '', 'x', $secret, "$secret.$now.0", "{$secret}x.$now.0.", substr( $secret, 1 ) . ".$now.0.", array( "$secret.$now.0." ), " $secret.$now.0.", "$secret.$now.0.%", "$secret.-1.0." ) as $wrong ) {
 			expect( null === $of( $wrong ) );
 		}
-		$bound = $of( $secret );
+		$bound = $of( "$secret.$now.0." );
 		expect( null !== $bound && null === $bound->destination() && 43 === strlen( $bound->hash() ) && $secret !== $bound->hash() );
-		$with = $of( $secret . '.' . Gatepass_Base64url::encode( '/a?b=c' ) );
+		$with = $of( "$secret.$now.0." . Gatepass_Base64url::encode( '/a?b=c' ) );
 		expect( '/a?b=c' === $with->destination() && $with->hash() === $bound->hash() );
-		expect( null === $of( $secret . '.%%%' )->destination() );
-		expect( $bound->hash() === Gatepass_Binding::start( new Gatepass_Request(), '/b' )->hash() );
-		$_COOKIE = array();
-		$one     = Gatepass_Binding::start( new Gatepass_Request(), '' );
-		expect( $one->hash() !== Gatepass_Binding::start( new Gatepass_Request(), '' )->hash() );
+
+		// One that fails begins again once, and still knows where it wanted to go; an ordinary start does not.
+		$again = Gatepass_Binding::start( new Gatepass_Request(), '', true );
+		expect( $again->hash() === $bound->hash() && '/a?b=c' === $again->destination() && $again->has_just_begun_again() );
+		expect( ! $bound->has_just_begun_again() && ! $of( "$secret.$now." . ( $now - Gatepass_Binding::ONCE_IN ) . '.' )->has_just_begun_again() );
+		$start = Gatepass_Binding::start( new Gatepass_Request(), '/b' );
+		expect( $start->hash() === $bound->hash() && '/b' === $start->destination() && ! $start->has_just_begun_again() );
+
+		// It ends with its hour, whatever the browser keeps; a start takes a new one in time.
+		$old = $now - Gatepass_Binding::SECONDS / 2 - 1;
+		expect( null !== $of( "$secret.$old.0." ) && Gatepass_Binding::start( new Gatepass_Request(), '' )->hash() !== $bound->hash() );
+		expect( null === $of( "$secret." . ( $now - Gatepass_Binding::SECONDS - 1 ) . '.0.' ) && null === $of( "$secret." . ( $now + 60 ) . '.0.' ) );
+		$of( '' );
+		expect( Gatepass_Binding::start( new Gatepass_Request(), '' )->hash() !== Gatepass_Binding::start( new Gatepass_Request(), '' )->hash() );
 	},
 	'start_is_required_as_soon_as_there_is_one'        => static function () {
 		$requires = static function ( array $policy ): bool {

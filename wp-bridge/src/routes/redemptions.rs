@@ -142,6 +142,7 @@ pub(super) async fn create(
         unverified_token: &body.token,
         attempt: body.attempt,
         binding: body.binding,
+        must_be_bound: site.policy.requires_binding(),
     };
     let now = state.ambient.now();
     let allowed = redeem(&*state.store, &state.keys, &state.issuer, request, now, &context).await.map_err(|error| {

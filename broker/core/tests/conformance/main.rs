@@ -49,6 +49,7 @@ suite! {
         it_is_revoked_with_its_handoff_subject_key_or_pairing,
         a_membership_that_ended_since_issue_is_refused,
         it_is_bound_to_its_browser,
+        once_a_site_takes_only_bound_handoffs_it_takes_no_other_that_is_on_its_way,
         outcomes_are_decided_in_their_order,
         a_refusal_spends_nothing,
         of_64_racers_exactly_one_wins,

@@ -156,6 +156,24 @@ pub async fn it_is_bound_to_its_browser(stage: &Stage) {
     assert_eq!(stage.redeem(&ticket, T0).await, Came::Redeemed);
 }
 
+pub async fn once_a_site_takes_only_bound_handoffs_it_takes_no_other_that_is_on_its_way(stage: &Stage) {
+    let site = stage.site_with_member().await;
+    let mut unbound = stage.issued(site).await;
+    let mut bound = Ticket::new(site);
+    bound.handoff.binding = Some("cookie-a".to_owned());
+    let mut bound = stage.issue(bound).await;
+    for presented in [&mut unbound.presented, &mut bound.presented] {
+        presented.must_be_bound = true;
+        presented.binding = Some("cookie-a".to_owned());
+    }
+    assert_eq!(stage.redeem(&unbound, T0).await, Came::Refused(Refusal::BindingMismatch));
+    unbound.presented.binding = None;
+    assert_eq!(stage.redeem(&unbound, T0).await, Came::Refused(Refusal::BindingMismatch));
+    assert_eq!(stage.redeem(&bound, T0).await, Came::Redeemed);
+    unbound.presented.must_be_bound = false;
+    assert_eq!(stage.redeem(&unbound, T0).await, Came::Redeemed, "nothing of that spent it");
+}
+
 pub async fn outcomes_are_decided_in_their_order(stage: &Stage) {
     assert_order(stage, Intent::Spend).await;
 }

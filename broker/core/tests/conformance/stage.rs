@@ -211,6 +211,7 @@ impl Ticket {
             kid: key.kid().clone(),
             attempt_hash: attempt(1),
             binding: None,
+            must_be_bound: false,
         };
         let details = Details {
             redirect_to: Some("/my-account/".to_owned()),

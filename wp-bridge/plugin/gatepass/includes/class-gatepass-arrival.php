@@ -84,6 +84,17 @@ final class Gatepass_Arrival {
 	}
 
 	/**
+	 * Whether leading it through the start (again) would go round in circles: it comes from there, and the browser
+	 * keeps no cookie, or it was led there again just now.
+	 *
+	 * @param bool $is_bound Whether the broker says that the handoff is bound, and so has been through a start.
+	 * @return bool
+	 */
+	public function has_just_begun( bool $is_bound ): bool {
+		return null === $this->binding ? $is_bound : $this->binding->has_just_begun_again();
+	}
+
+	/**
 	 * Who it is, as the panel knows them.
 	 *
 	 * @return Gatepass_Identity

@@ -12,15 +12,20 @@
  *
  * Beside the secret the cookie holds where the customer wanted to go: the panel need not know.
  *
- * The same secret serves every start of a browser, so that two tabs do not disturb each other. It ends
- * with a log-out, or with an hour.
+ * The same secret serves the starts of a browser for half an hour, so that two tabs do not disturb each other (where
+ * they go afterwards, the last one decides). It ends with a log-out, or with an hour, whatever the browser keeps.
  */
 final class Gatepass_Binding {
 
 	/**
-	 * Life of the cookie in seconds: enough to sign in at the panel first, second factor included.
+	 * Life of the secret in seconds: enough to sign in at the panel first, second factor included.
 	 */
 	const SECONDS = 3600;
+
+	/**
+	 * How long after one start an arrival that fails is not led through another by itself, in seconds.
+	 */
+	const ONCE_IN = 60;
 
 	/**
 	 * Browsers keep 4 KB for a cookie.
@@ -35,6 +40,20 @@ final class Gatepass_Binding {
 	private $secret;
 
 	/**
+	 * When it was made, in seconds since 1970.
+	 *
+	 * @var int
+	 */
+	private $born;
+
+	/**
+	 * When an arrival was last led through the start again, in seconds since 1970; 0 for never.
+	 *
+	 * @var int
+	 */
+	private $again;
+
+	/**
 	 * Where the customer wanted to go, as it came. Empty for nowhere in particular.
 	 *
 	 * @var string
@@ -45,10 +64,14 @@ final class Gatepass_Binding {
 	 * Constructor.
 	 *
 	 * @param string $secret                 43 characters of base64url.
+	 * @param int    $born                   When it was made.
+	 * @param int    $again                  When an arrival was last led through the start again.
 	 * @param string $unverified_destination Where to go.
 	 */
-	private function __construct( string $secret, string $unverified_destination ) {
+	private function __construct( string $secret, int $born, int $again, string $unverified_destination ) {
 		$this->secret                 = $secret;
+		$this->born                   = $born;
+		$this->again                  = $again;
 		$this->unverified_destination = $unverified_destination;
 	}
 
@@ -56,34 +79,60 @@ final class Gatepass_Binding {
 	 * The binding that this browser has.
 	 *
 	 * @param Gatepass_Request $request The request.
-	 * @return self|null Null if it has none.
+	 * @return self|null Null if it has none, or one that is too old.
 	 */
 	public static function of( Gatepass_Request $request ): ?self {
-		$parts = explode( '.', self::kept()->read( $request, self::MAX_BYTES ), 2 );
-		if ( 43 !== strlen( $parts[0] ) || null === Gatepass_Base64url::decode( $parts[0] ) ) {
+		$cookie = self::kept()->read( $request, self::MAX_BYTES );
+		if ( 1 !== preg_match( '/\A([A-Za-z0-9_-]{43})\.(\d{1,11})\.(\d{1,11})\.([A-Za-z0-9_-]*)\z/', $cookie, $parts )
+			|| null === Gatepass_Base64url::decode( $parts[1] ) ) {
 			return null;
 		}
-		return new self( $parts[0], (string) Gatepass_Base64url::decode( $parts[1] ?? '' ) );
+		$age = time() - (int) $parts[2];
+		if ( $age > self::SECONDS || $age < 0 ) {
+			return null;
+		}
+		return new self( $parts[1], (int) $parts[2], (int) $parts[3], (string) Gatepass_Base64url::decode( $parts[4] ) );
 	}
 
 	/**
-	 * The binding of a start: the secret that the browser has, or a new one, and this destination.
+	 * The binding of a start: the secret that the browser has, if it lives long enough, or a new one.
 	 *
 	 * @param Gatepass_Request $request                The request.
 	 * @param string           $unverified_destination Where to go. To be checked by Gatepass_Redirects when it is used.
+	 * @param bool             $again                  Whether an arrival failed, and is led through the start again;
+	 *                                                 it still wants to go where it wanted to.
 	 * @return self
 	 */
-	public static function start( Gatepass_Request $request, string $unverified_destination ): self {
+	public static function start( Gatepass_Request $request, string $unverified_destination, bool $again = false ): self {
+		$now   = time();
 		$known = self::of( $request );
-		return new self( null === $known ? Gatepass_Base64url::encode( random_bytes( 32 ) ) : $known->secret, $unverified_destination );
+		if ( $again && null !== $known && '' === $unverified_destination ) {
+			$unverified_destination = $known->unverified_destination;
+		}
+		$lasts = null !== $known && $now - $known->born < self::SECONDS / 2;
+		return new self(
+			$lasts ? $known->secret : Gatepass_Base64url::encode( random_bytes( 32 ) ),
+			$lasts ? $known->born : $now,
+			$again ? $now : 0,
+			$unverified_destination
+		);
 	}
 
 	/**
 	 * Puts it into the browser.
 	 */
 	public function remember(): void {
-		$destination = '' === $this->unverified_destination ? '' : '.' . Gatepass_Base64url::encode( $this->unverified_destination );
-		self::kept()->set( $this->secret . $destination, time() + self::SECONDS );
+		$parts = array( $this->secret, $this->born, $this->again, Gatepass_Base64url::encode( $this->unverified_destination ) );
+		self::kept()->set( implode( '.', $parts ), $this->born + self::SECONDS );
+	}
+
+	/**
+	 * Whether an arrival was led through the start again a moment ago. Once is enough.
+	 *
+	 * @return bool
+	 */
+	public function has_just_begun_again(): bool {
+		return time() - $this->again < self::ONCE_IN;
 	}
 
 	/**

@@ -239,16 +239,15 @@ final class Gatepass_Endpoint {
 	}
 
 	/**
-	 * Refuses an arrival; or, if it is not bound to this browser as it must be and has not been through
-	 * the start, sends it there. The broker marks what has been, so nobody goes round in circles.
+	 * Refuses an arrival; or, if it is not bound to this browser as it must be, leads it through the start once more.
 	 *
 	 * @param Gatepass_Arrival $arrival Who arrived.
 	 * @param Gatepass_Refusal $refusal Why not.
 	 */
 	private function refuse_arrival( Gatepass_Arrival $arrival, Gatepass_Refusal $refusal ): void {
 		$policy = $arrival->connection()->policy();
-		if ( $refusal->is_of_binding() && null !== $policy->panel_start_url() && '1' !== $this->request->field( 'bound' ) ) {
-			$this->responder->show( 200, 'bounce', $this->responder->pages()->bounce( Gatepass_Start::url( $arrival->handoff()->subject() ) ) );
+		if ( $refusal->is_of_binding() && null !== $policy->panel_start_url() && ! $arrival->has_just_begun( '1' === $this->request->field( 'bound' ) ) ) {
+			$this->responder->show( 200, 'bounce', $this->responder->pages()->bounce( Gatepass_Start::url_again( $arrival->handoff()->subject() ) ) );
 		}
 		if ( $refusal->passes() ) {
 			// phpcs:ignore WordPress.PHP.DevelopmentFunctions.error_log_error_log -- For the owner; a cause is a code, never a secret.

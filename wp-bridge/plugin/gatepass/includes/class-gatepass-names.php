@@ -76,7 +76,9 @@ final class Gatepass_Names {
 	 * Parameters of the login endpoint's address. `handoff` and `bound` come from the broker.
 	 */
 
-	const QUERY_START       = 'start';
+	const QUERY_START = 'start';
+	/** Whether an arrival failed, and is led through the start again. */
+	const QUERY_AGAIN       = 'again';
 	const QUERY_PROBE       = 'probe';
 	const QUERY_LOGIN_HINT  = 'login_hint';
 	const QUERY_REDIRECT_TO = 'redirect_to';

@@ -249,7 +249,7 @@ JS;
 		switch ( $refusal->page() ) {
 			case Gatepass_Refusal::ASK_AGAIN:
 				list( $title, $words ) = $this->ask_again_words( $refusal, $policy );
-				$start                 = null === $policy->panel_start_url() ? null : Gatepass_Start::url( null === $handoff ? '' : $handoff->subject() );
+				$start                 = null === $policy->panel_start_url() ? null : Gatepass_Start::url_again( null === $handoff ? '' : $handoff->subject() );
 				$actions               = array(
 					$this->link( $start, __( 'Sign in again', 'gatepass' ), true ),
 					$this->link( $panel_url, $back, null === $start ),

@@ -70,6 +70,16 @@ final class Gatepass_Start {
 	}
 
 	/**
+	 * The same address for an arrival that failed: it still wants to go where it wanted to.
+	 *
+	 * @param string $login_hint The customer, if it is known.
+	 * @return string
+	 */
+	public static function url_again( string $login_hint ): string {
+		return add_query_arg( Gatepass_Names::QUERY_AGAIN, '1', self::url( $login_hint ) );
+	}
+
+	/**
 	 * Whether this request is for the start.
 	 *
 	 * @return bool
@@ -90,7 +100,11 @@ final class Gatepass_Start {
 		if ( null === $panel ) {
 			throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'start_not_set_up' );
 		}
-		$binding = Gatepass_Binding::start( $this->request, $this->request->query( Gatepass_Names::QUERY_REDIRECT_TO, 2000 ) );
+		$binding = Gatepass_Binding::start(
+			$this->request,
+			$this->request->query( Gatepass_Names::QUERY_REDIRECT_TO, 2000 ),
+			'1' === $this->request->query( Gatepass_Names::QUERY_AGAIN )
+		);
 		$binding->remember();
 
 		$hint = $this->request->query( Gatepass_Names::QUERY_LOGIN_HINT );

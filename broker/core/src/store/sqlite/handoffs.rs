@@ -135,7 +135,10 @@ fn decide<'a>(
     if inactive()? {
         return refuse(MembershipInactive);
     }
-    if !record.binding.is_empty() && Some(&record.binding) != presented.binding.as_ref() {
+    let is_bound = !record.binding.is_empty();
+    if (is_bound && Some(&record.binding) != presented.binding.as_ref())
+        || (presented.must_be_bound && !is_bound)
+    {
         return refuse(BindingMismatch);
     }
     Ok(Decision::Spend(record))

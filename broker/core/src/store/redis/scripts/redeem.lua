@@ -3,6 +3,7 @@
 local handoff, member, revoked_keys = KEYS[4], KEYS[5], KEYS[6]
 local id, subject, token_hash, kid, attempt, binding = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local now, attempt_window, previews = tonumber(NOW), tonumber(ARGV[9]), ARGV[10] == 'preview'
+local must_be_bound = ARGV[14] == 'bound'
 local tries = { bucket('limit_token', KEYS[7], ARGV[11]), bucket('limit_address', KEYS[8], ARGV[12]) }
 local answers = { bucket('limit_token', KEYS[9], ARGV[13]) }
 
@@ -54,7 +55,9 @@ end
 if revoked() then return refuse('revoked') end
 if now >= tonumber(record[7]) then return refuse('expired') end
 if inactive() then return refuse('membership_inactive') end
-if record[8] ~= '' and record[8] ~= binding then return refuse('binding_mismatch') end
+if record[8] ~= '' and record[8] ~= binding or record[8] == '' and must_be_bound then
+  return refuse('binding_mismatch')
+end
 if previews then return allow_counted('previewed') end
 redis.call('HSET', handoff, 'spent_at', NOW, 'attempt', attempt)
 return allow('redeemed')
