@@ -122,6 +122,12 @@ pub async fn both_trails_and_the_handoff_name_who_acts(stack: &Stack) -> Result 
     let expected =
         ["handoff.issued", "handoff.redeemed", "handoff.logged_in"].map(|kind| (json!(kind), sam()));
     assert_eq!(named, expected);
+    let line = format!(
+        "SELECT actor_subject, actor_name, actor_reason FROM wp_gatepass_log WHERE handoff = '{}'",
+        handoff.id
+    );
+    let owners = "staff-7\tSam Support\tTicket 4711: the menu is gone";
+    assert_eq!(stack.wordpress.query(&line)?.trim(), owners, "the owner's own");
     // The customer's own handoff names nobody.
     let own = stack.api.issue("acted-for").await?;
     assert_eq!(stack.api.handoff(&own.id).await?["actor"], Value::Null);

@@ -69,6 +69,19 @@ final class Gatepass_Actor {
 	}
 
 	/**
+	 * To be kept.
+	 *
+	 * @return array{subject:string,name:string,reason:string}
+	 */
+	public function to_array(): array {
+		return array(
+			'subject' => $this->subject,
+			'name'    => $this->name,
+			'reason'  => $this->reason,
+		);
+	}
+
+	/**
 	 * The panel's id of that person.
 	 *
 	 * @return string

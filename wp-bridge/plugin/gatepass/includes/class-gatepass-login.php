@@ -254,18 +254,13 @@ final class Gatepass_Login {
 	 * @return array<string,mixed>
 	 */
 	private static function known( Gatepass_Arrival $arrival, Gatepass_Request $request, ?Gatepass_Redemption $redemption ): array {
-		$actor = null === $redemption ? null : $redemption->actor();
 		return array(
 			'subject'   => $arrival->handoff()->subject(),
 			'identity'  => $arrival->identity()->hash(),
 			'handoff'   => $arrival->handoff()->id(),
 			'attempt'   => $arrival->attempt()->text(),
 			'reference' => $arrival->reference()->shown(),
-			'actor'     => null === $actor ? null : array(
-				'subject' => $actor->subject(),
-				'name'    => $actor->name(),
-				'reason'  => $actor->reason(),
-			),
+			'actor'     => null === $redemption || null === $redemption->actor() ? null : $redemption->actor()->to_array(),
 			'ip'        => $request->client_ip(),
 		);
 	}

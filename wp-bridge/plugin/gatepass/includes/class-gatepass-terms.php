@@ -155,10 +155,7 @@ final class Gatepass_Terms {
 			$members['until'] = $this->until;
 		}
 		if ( null !== $this->actor ) {
-			$members['on_behalf'] = array(
-				'subject' => $this->actor->subject(),
-				'name'    => $this->actor->name(),
-				'reason'  => $this->actor->reason(),
+			$members['on_behalf'] = $this->actor->to_array() + array(
 				'handoff' => $this->handoff,
 				'since'   => $this->since,
 			);
