@@ -118,6 +118,13 @@ pub struct Pulse {
     conflict_told_at: Option<Timestamp>,
 }
 
+impl Pulse {
+    /// When the trail was last told that a copy of the site, at another address, has come.
+    pub const fn conflict_told_at(&self) -> Option<Timestamp> {
+        self.conflict_told_at
+    }
+}
+
 /// What came of a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {

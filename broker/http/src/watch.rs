@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatepass_core::Store;
 use gatepass_core::store::Status;
-use gatepass_core::{Store, StoreError};
 use metrics::{counter, gauge};
 
 use crate::Ambient;
@@ -15,12 +15,22 @@ use crate::metrics::{
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(5);
+/// How often it is written to, in such intervals: a full disk, or a primary without its replicas, still answers.
+const WRITES: u64 = 6;
 
 /// Watches until it is dropped.
 pub async fn watch(store: Arc<dyn Store>, ambient: Ambient) {
     let mut seen = Seen { is_up: true, primary: None };
-    loop {
+    let mut written = Ok(());
+    for round in 0_u64.. {
+        // Every time while it does not take writes, so that its return is not told late.
+        if round % WRITES == 0 || written.is_err() {
+            written = store.try_writing().await;
+        }
         let status = store.status().await;
+        let status = written
+            .as_ref()
+            .map_or_else(|error| Err(error.to_string()), |()| status.map_err(|e| e.to_string()));
         seen.note(status, &ambient);
         keep_up();
         actix_web::rt::time::sleep(INTERVAL).await;
@@ -34,7 +44,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn note(&mut self, status: Result<Status, StoreError>, ambient: &Ambient) {
+    fn note(&mut self, status: Result<Status, String>, ambient: &Ambient) {
         gauge!(STORE_UP).set(i32::from(status.is_ok()));
         match &status {
             Ok(_) if !self.is_up => tracing::info!("the store answers again"),

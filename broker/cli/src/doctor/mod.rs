@@ -16,7 +16,7 @@ use gatepass_http::destinations::Destinations;
 use ipnet::IpNet;
 
 use self::call::Caller;
-use self::finding::{Finding, State};
+use self::finding::{Finding, State, Verdict};
 use crate::args::DoctorArgs;
 use crate::config::Config;
 use crate::error::Failure;
@@ -35,8 +35,20 @@ pub(crate) async fn run(config: &Config, args: DoctorArgs) -> Result<(), Failure
 
     let (mut findings, store) = deployment::look(config, &instance, &own, System.now()).await;
     if let Some(store) = store {
-        for site in sites(&*store, &args).await? {
-            findings.extend(site::look(&site, &to_sites).await);
+        for name in names(&args) {
+            match sites(&*store, &args.tenant, name).await {
+                Ok(sites) => {
+                    for site in sites {
+                        findings.extend(site::look(&site, &to_sites).await);
+                    }
+                }
+                // One name that is wrong takes nothing from what is known of the others.
+                Err(error) => findings.extend(Finding::new(
+                    name.unwrap_or("sites"),
+                    "registered",
+                    Verdict::failed(error.to_string(), "gatepass site list names the sites"),
+                )),
+            }
         }
     }
     output::answer(config, &findings, || Finding::lines(&findings))?;
@@ -47,25 +59,28 @@ pub(crate) async fn run(config: &Config, args: DoctorArgs) -> Result<(), Failure
     }
 }
 
-/// The sites that are named; without a name all that are paired.
-async fn sites(store: &dyn Store, args: &DoctorArgs) -> Result<Vec<Site>, Failure> {
-    let mut named = Vec::new();
-    for name in &args.sites {
-        let unknown = || Failure::Failed(format!("there is no site {name}; see gatepass site list"));
-        let site = if let Ok(id) = name.parse::<SiteId>() {
-            store.site(id).await?
-        } else {
-            let origin =
-                name.parse::<Origin>().map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
-            all(store, &args.tenant).await?.into_iter().find(|site| site.origin == origin)
-        };
-        named.push(site.ok_or_else(unknown)?);
-    }
+/// What is to be looked at: each name, or `None` for all sites that are paired.
+fn names(args: &DoctorArgs) -> Vec<Option<&str>> {
     if args.sites.is_empty() {
-        named = all(store, &args.tenant).await?;
-        named.retain(|site| site.paired.is_some());
+        return vec![None];
     }
-    Ok(named)
+    args.sites.iter().map(|name| Some(name.as_str())).collect()
+}
+
+/// The site of this name; without a name all that are paired.
+async fn sites(store: &dyn Store, tenant: &Tenant, name: Option<&str>) -> Result<Vec<Site>, Failure> {
+    let Some(name) = name else {
+        let mut sites = all(store, tenant).await?;
+        sites.retain(|site| site.paired.is_some());
+        return Ok(sites);
+    };
+    let site = if let Ok(id) = name.parse::<SiteId>() {
+        store.site(id).await?
+    } else {
+        let origin = name.parse::<Origin>().map_err(|error| Failure::Failed(format!("{name}: {error}")))?;
+        all(store, tenant).await?.into_iter().find(|site| site.origin == origin)
+    };
+    site.map(|site| vec![site]).ok_or_else(|| Failure::Failed(format!("there is no site {name}")))
 }
 
 async fn all(store: &dyn Store, tenant: &Tenant) -> Result<Vec<Site>, Failure> {

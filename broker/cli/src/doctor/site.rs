@@ -1,5 +1,7 @@
 //! A site, as a customer's browser meets it: does what the plugin answers arrive, and as it was sent?
 
+use std::time::Duration;
+
 use gatepass_core::clock::System;
 use gatepass_core::site::{Paired, Site};
 use gatepass_core::{Clock, Timestamp};
@@ -33,7 +35,7 @@ type Answer = Option<Result<call::Seen, CallError>>;
 type Check = (&'static str, fn(&Seen) -> Verdict);
 
 /// Every check, in order. What cannot be told because of an earlier one is [`Verdict::Unknown`].
-const CHECKS: [Check; 11] = [
+const CHECKS: [Check; 13] = [
     ("paired", paired),
     ("address", address),
     ("certificate", certificate),
@@ -45,6 +47,8 @@ const CHECKS: [Check; 11] = [
     ("landing page", landing),
     ("page cache", cache),
     ("form", form),
+    ("heartbeat", heartbeat),
+    ("copy", copy),
 ];
 
 /// Asks, and judges.
@@ -83,7 +87,12 @@ impl Seen {
         let probe = self.probe().filter(|seen| is(seen, "probe"))?;
         let mut words = std::str::from_utf8(&probe.body).ok()?.split_whitespace();
         (words.next()? == "gatepass").then_some(())?;
-        Some((probe, words.next()?, words.next()?))
+        let (id, version) = (words.next()?, words.next()?);
+        // A report goes to a terminal, and a site may say anything.
+        let plain = |word: &str| {
+            word.len() <= 64 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(&b))
+        };
+        (plain(id) && plain(version)).then_some((probe, id, version))
     }
 }
 
@@ -144,6 +153,35 @@ fn version(seen: &Seen) -> Verdict {
         Some((_, _, version)) if numbers(version) < numbers(OLDEST_PLUGIN) => Verdict::failed(
             format!("the plugin is {version}; {OLDEST_PLUGIN} or newer is needed"),
             "update the plugin on the site",
+        ),
+        _ => Verdict::Unknown,
+    }
+}
+
+/// Sites are heard once an hour. One that has just been paired has not been heard yet.
+fn heartbeat(seen: &Seen) -> Verdict {
+    const SILENT: Duration = Duration::from_secs(3 * 3600);
+    let hint = "see whether WP-Cron runs on the site (Tools, Site Health), and whether the site reaches the bridge's URL";
+    let heard = seen.site.pulse.seen.as_ref().map(|heard| heard.at);
+    let since = heard.or(seen.site.paired.as_ref().map(|paired| paired.paired_at));
+    match (heard, since) {
+        (_, Some(since)) if since.age_at(seen.now) > SILENT => match heard {
+            Some(heard) => Verdict::warning(format!("the site was last heard at {heard}"), hint),
+            None => Verdict::warning("the site has not been heard since it was paired", hint),
+        },
+        (Some(heard), _) => Verdict::ok(format!("the site was heard at {heard}")),
+        (None, _) => Verdict::Unknown,
+    }
+}
+
+/// A copy is at another address, where nobody looks; but it is heard.
+fn copy(seen: &Seen) -> Verdict {
+    const LATELY: Duration = Duration::from_secs(24 * 3600);
+    match seen.site.pulse.conflict_told_at() {
+        Some(told) if told.age_at(seen.now) < LATELY => Verdict::failed(
+            format!("a copy of this site, at another address, was heard at {told}"),
+            "gatepass audit tail --kind site.heartbeat_refused names the address: unpair the plugin there, or pair it with \
+             a code of its own; if the site has moved, register its new address",
         ),
         _ => Verdict::Unknown,
     }
