@@ -831,13 +831,12 @@ $tests = array(
 	// Binding.
 	'binding_of_a_browser_is_its_own_or_none'          => static function () {
 		$of = static function ( $cookie ): ?Gatepass_Binding {
-			$_COOKIE                = array( Gatepass_Names::COOKIE_BINDING => $cookie );
-			$_SERVER['HTTP_COOKIE'] = is_string( $cookie ) ? Gatepass_Names::COOKIE_BINDING . '=' . rawurlencode( $cookie ) : '';
+			$_SERVER['HTTP_COOKIE'] = Gatepass_Names::COOKIE_BINDING . '=' . rawurlencode( $cookie );
 			return Gatepass_Binding::of( new Gatepass_Request() );
 		};
 		$secret = Gatepass_Base64url::encode( str_repeat( 'a', 32 ) );
 		$now    = time();
-		foreach ( array( '', 'x', $secret, "$secret.$now.0", "{$secret}x.$now.0.", substr( $secret, 1 ) . ".$now.0.", array( "$secret.$now.0." ), " $secret.$now.0.", "$secret.$now.0.%", "$secret.-1.0." ) as $wrong ) {
+		foreach ( array( '', 'x', $secret, "$secret.$now.0", "{$secret}x.$now.0.", substr( $secret, 1 ) . ".$now.0.", " $secret.$now.0.", "$secret.$now.0.%", "$secret.-1.0." ) as $wrong ) {
 			expect( null === $of( $wrong ) );
 		}
 		$bound = $of( "$secret.$now.0." );
@@ -990,6 +989,26 @@ $tests = array(
 		$_SERVER['HTTP_ORIGIN'] = 'https://shop.example';
 		expect( $request->comes_from( 'https://shop.example' ) && ! $request->comes_from( null ) );
 		unset( $_SERVER['HTTP_ORIGIN'] );
+	},
+
+	'request_knows_a_cookie_by_its_exact_name_alone'   => static function () {
+		$read = static function ( string $header ): string {
+			$_SERVER['HTTP_COOKIE'] = $header;
+			return ( new Gatepass_Request() )->cookie( '__Host-a', 8 );
+		};
+		foreach ( array( '__Host-a=it.', 'b=c; __Host-a=it%2E; d', '__Host-a=it.;__Host-ab=c', '_[Host-a=bad; __Host-a=it.' ) as $header ) {
+			expect( 'it.' === $read( $header ), $header );
+		}
+		// PHP before 8.1.28 and 8.2.18 takes the first two for it in $_COOKIE.
+		foreach ( array( '_[Host-a=x', '..Host-a=x', '.[Host-a=x', '_.Host-a=x', ' _Host-a=x', '__host-a=x', '__Host-a[]=x', '%5F_Host-a=x', '', '__Host-a', 'b=__Host-a=x' ) as $header ) {
+			expect( '' === $read( $header ), $header );
+		}
+		expect( '' === $read( '__Host-a=it; __Host-a=it' ) && '' === $read( '__Host-a=it; __Host-a' ), 'one of the two is not ours' );
+		expect( 8 === strlen( $read( '__Host-a=%41BCDEFGH' ) ) && '' === $read( '__Host-a=ABCDEFGHI' ) );
+		unset( $_SERVER['HTTP_COOKIE'] );
+		$_COOKIE = array( '__Host-a' => 'x' );
+		expect( '' === ( new Gatepass_Request() )->cookie( '__Host-a', 8 ) );
+		$_COOKIE = array();
 	},
 
 	// The owner's log.

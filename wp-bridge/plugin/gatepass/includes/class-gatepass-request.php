@@ -6,7 +6,7 @@
  */
 
 /**
- * The only reader of $_GET, $_POST and $_SERVER. Every value it gives is a string: a parameter
+ * The only reader of $_GET, $_POST and $_SERVER, and of cookies. Every value it gives is a string: a parameter
  * sent as an array is no parameter (`token[]=` has made empty values match elsewhere).
  */
 final class Gatepass_Request {
@@ -64,15 +64,23 @@ final class Gatepass_Request {
 	}
 
 	/**
-	 * A cookie.
+	 * A cookie. Read from the header, by its exact name: older PHP gives `_[Host-a` and `..Host-a` the name `__Host-a`
+	 * in $_COOKIE (CVE-2022-31629, CVE-2024-2756), and any neighbouring host can plant those.
 	 *
 	 * @param string $name      Its name.
 	 * @param int    $max_bytes Longer ones count as absent.
-	 * @return string As it came: the callers validate it letter by letter. Empty if absent.
+	 * @return string As it came: the callers validate it letter by letter. Empty if absent, and if it came twice: one of
+	 *                the two is somebody else's.
 	 */
 	public function cookie( string $name, int $max_bytes ): string {
-		// phpcs:ignore WordPress.Security.ValidatedSanitizedInput -- The callers validate.
-		return self::text( $_COOKIE[ $name ] ?? null, $max_bytes );
+		$values = array();
+		foreach ( explode( ';', $this->server( 'HTTP_COOKIE' ) ) as $pair ) {
+			$parts = explode( '=', ltrim( $pair ), 2 );
+			if ( $parts[0] === $name ) {
+				$values[] = rawurldecode( $parts[1] ?? '' );
+			}
+		}
+		return 1 === count( $values ) && strlen( $values[0] ) <= $max_bytes ? $values[0] : '';
 	}
 
 	/**
