@@ -1050,15 +1050,19 @@ $tests = array(
 			expect( "'" . $formula === Gatepass_Csv::guarded( $formula ), $formula );
 		}
 		expect( "' =1" === Gatepass_Csv::guarded( "\t=1" ) && "' =1" === Gatepass_Csv::guarded( "\n=1" ) && "' -1" === Gatepass_Csv::guarded( "\0-1" ) );
-		foreach ( array( '', 'Mia', 'a=1', 'cus-1', '1-1', '2001:db8::1', 'ümlaut', "'" ) as $plain ) {
+		foreach ( array( ';', ',', '|', ' ', "\xC2\xA0" ) as $separator ) {
+			expect( "Mia{$separator}'=HYPERLINK(1){$separator}'-2" === Gatepass_Csv::guarded( "Mia{$separator}=HYPERLINK(1){$separator}-2" ), $separator );
+		}
+		expect( "Mia '=1 '@2" === Gatepass_Csv::guarded( "Mia\t=1\r@2" ) && "Mia;'  ＝1" === Gatepass_Csv::guarded( 'Mia;  ＝1' ) && "Mia;'\"=1" === Gatepass_Csv::guarded( 'Mia;"=1' ) );
+		foreach ( array( '', 'Mia', 'a=1', 'cus-1', '1-1', '2001:db8::1', 'ümlaut', "'", 'Lindqvist, Mia; Leo | Bo' ) as $plain ) {
 			expect( Gatepass_Csv::guarded( $plain ) === $plain, $plain );
 		}
 	},
 	'csv_cell_never_ends_early'                        => static function () {
 		$cells = array( 'a"b', 'c,d', "e\r\nf", '";=1', '' );
 		$row   = Gatepass_Csv::row( $cells );
-		expect( "\"a\"\"b\",\"c,d\",\"e  f\",\"\"\";=1\",\"\"\r\n" === $row );
-		expect( array( 'a"b', 'c,d', 'e  f', '";=1', '' ) === str_getcsv( rtrim( $row ), ',', '"', '' ) );
+		expect( "\"a\"\"b\",\"c,d\",\"e  f\",\"\"\";'=1\",\"\"\r\n" === $row );
+		expect( array( 'a"b', 'c,d', 'e  f', "\";'=1", '' ) === str_getcsv( rtrim( $row ), ',', '"', '' ) );
 	},
 
 	// The code itself.

@@ -31,13 +31,14 @@ final class Gatepass_Csv {
 
 	/**
 	 * A text that no spreadsheet takes for a formula: what begins like one (in full width, too, and behind
-	 * blanks) gets an apostrophe in front. Line breaks and tabs, which may begin a cell, become blanks.
+	 * blanks) gets an apostrophe in front. So it does after what a spreadsheet may take for a separator, whatever the
+	 * quotes say: then what follows begins a cell. Line breaks and tabs, which may begin a cell, become blanks.
 	 *
 	 * @param string $text Any text.
 	 * @return string
 	 */
 	public static function guarded( string $text ): string {
 		$text = (string) preg_replace( '/[\x00-\x1f\x7f]/', ' ', $text );
-		return 1 === preg_match( '/\A(?:\s|\xC2\xA0)*(?:[=+@-]|\xEF\xBC[\x8B\x8D\x9D\xA0])/', $text ) ? "'" . $text : $text;
+		return (string) preg_replace( '/(\A|[;,|\s]|\xC2\xA0)((?:["\s]|\xC2\xA0)*)(?=[=+@-]|\xEF\xBC[\x8B\x8D\x9D\xA0])/', "$1'$2", $text );
 	}
 }
