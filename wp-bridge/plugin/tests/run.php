@@ -858,6 +858,20 @@ $tests = array(
 		$of( '' );
 		expect( Gatepass_Binding::start( new Gatepass_Request(), '' )->hash() !== Gatepass_Binding::start( new Gatepass_Request(), '' )->hash() );
 	},
+	'start_leaves_the_panels_own_query_alone'          => static function () {
+		$store   = new Gatepass_Store();
+		$request = new Gatepass_Request();
+		$start   = new Gatepass_Start( $store, $request, new Gatepass_Heartbeat( $store, new Gatepass_Bridge( $store ) ) );
+		$to      = static function ( string $panel ) use ( $start ): string {
+			return $start->begin( connection( new Gatepass_Policy( array( 'panel_start_url' => $panel ) ) ) );
+		};
+		$_GET    = array( 'login_hint' => 'a:b@c' );
+		foreach ( array( '/start?page.id=5&', '/start?a=1&a=2&', '/start?a[]=1&b+c=%20d&', '/start?flag&', '/start?' ) as $own ) {
+			$wanted = '~\A' . preg_quote( 'https://panel.example' . $own . 'site=' . SITE . '&binding=', '~' ) . '[\w-]{43}&login_hint=a%3Ab%40c\z~';
+			expect( 1 === preg_match( $wanted, $to( 'https://panel.example' . rtrim( $own, '?&' ) ) ), $own );
+		}
+		$_GET = array();
+	},
 	'start_is_required_as_soon_as_there_is_one'        => static function () {
 		$requires = static function ( array $policy ): bool {
 			return ( new Gatepass_Policy( $policy ) )->requires_binding();

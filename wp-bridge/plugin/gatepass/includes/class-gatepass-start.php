@@ -108,17 +108,30 @@ final class Gatepass_Start {
 		$binding->remember();
 
 		$hint = $this->request->query( Gatepass_Names::QUERY_LOGIN_HINT );
-		return add_query_arg(
+		return self::with_query(
+			$panel,
 			array_filter(
 				array(
 					'site'       => $connection->site_id(),
 					'binding'    => $binding->hash(),
-					'login_hint' => Gatepass_Handoff::is_subject( $hint ) ? rawurlencode( $hint ) : '',
+					'login_hint' => Gatepass_Handoff::is_subject( $hint ) ? $hint : '',
 				),
 				'strlen'
-			),
-			$panel
+			)
 		);
+	}
+
+	/**
+	 * Adds parameters to an address whose own query stays as it is, letter by letter: add_query_arg() would make
+	 * `page_id` of `page.id`, and one of `a=1&a=2`.
+	 *
+	 * @param string               $url        An address without a fragment.
+	 * @param array<string,string> $parameters Name => value.
+	 * @return string
+	 */
+	private static function with_query( string $url, array $parameters ): string {
+		$joint = false === strpos( $url, '?' ) ? '?' : '&';
+		return $url . $joint . http_build_query( $parameters, '', '&', PHP_QUERY_RFC3986 );
 	}
 
 	/**
