@@ -108,6 +108,7 @@ gatepass_tests::run! {
         owner_log::a_login_and_a_refusal_write_a_line_each_and_repeats_none,
         owner_log::what_the_panel_or_the_owner_forbids_is_written_with_its_cause,
         owner_log::one_link_tried_again_and_again_pushes_nobody_out,
+        owner_log::one_customer_or_one_address_pushes_nobody_out,
         owner_log::the_log_is_told_at_the_command_line,
         plugin::a_field_of_any_size_is_refused_at_once,
         plugin::what_a_deleted_user_left_behind_is_nobody,

@@ -185,6 +185,38 @@ pub async fn one_link_tried_again_and_again_pushes_nobody_out(stack: &Stack) -> 
     Ok(())
 }
 
+pub async fn one_customer_or_one_address_pushes_nobody_out(stack: &Stack) -> Result {
+    // As if one link after the other had been used up; and then old links of many customers from one address.
+    let record = |name: &str, count: usize, what: &str| {
+        stack.wordpress.eval(&format!(
+            "$log = new Gatepass_Log(); for ( $i = 0; $i < {count}; $i++ ) {{ $log->record( 'refused', {what} + array( \
+             'handoff' => '{name}' . $i, 'subject' => '{name}', 'cause' => 'handoff_used' ) ); }}",
+        ))
+    };
+    let count = |name: &str| -> Result<usize> {
+        let sql = format!("SELECT COUNT(*) FROM wp_gatepass_log WHERE subject = '{name}'");
+        Ok(stack.wordpress.query(&sql)?.trim().parse()?)
+    };
+    let of_a_customer = "array( 'identity' => md5( 'log-flood' ), 'ip' => '192.0.2.7' )";
+    record("log-flood", 60, of_a_customer)?;
+    record("log-other", 1, "array( 'identity' => md5( 'log-other' ), 'ip' => '192.0.2.7' )")?;
+    assert_eq!((count("log-flood")?, count("log-other")?), (50, 1));
+    let yesterday = "UPDATE wp_gatepass_log SET at = at - INTERVAL 1 DAY WHERE subject = 'log-flood'";
+    stack.wordpress.query(yesterday)?;
+    record("log-flood-later", 1, of_a_customer)?;
+    assert_eq!(count("log-flood-later")?, 1);
+
+    let late =
+        |ip: &str| format!("array( 'cause' => 'token_expired', 'identity' => md5( $i ), 'ip' => '{ip}' )");
+    record("log-late", 30, &late("192.0.2.8"))?;
+    record("log-late-elsewhere", 1, &late("192.0.2.9"))?;
+    assert_eq!((count("log-late")?, count("log-late-elsewhere")?), (20, 1));
+    // Of other causes there is more to say.
+    record("log-late-no-more", 1, "array( 'identity' => md5( 'no' ), 'ip' => '192.0.2.8' )")?;
+    assert_eq!(count("log-late-no-more")?, 1);
+    Ok(())
+}
+
 pub async fn a_broken_or_locked_log_stops_no_login_and_mends_itself() -> Result {
     let stack = Arc::new(Stack::start().await?);
     sign_in(&stack, "log-before").await?;

@@ -8,8 +8,8 @@
 /**
  * Writes the log, and keeps it small. One line for a login, and one for a refusal once the bridge was asked
  * about a token whose signature holds: so nobody writes here who has no handoff of the panel's. The same
- * attempt never writes the same line twice, and no handoff more than a few, so that nobody pushes out
- * the lines of others by trying one link again and again.
+ * attempt never writes the same line twice, no handoff more than a few, and no customer more than some a day, so
+ * that nobody pushes out the lines of others by trying one link, or one after the other.
  *
  * Lines are written when the browser has its answer, and whatever goes wrong with them stops no login.
  */
@@ -34,6 +34,17 @@ final class Gatepass_Log {
 	 * Most lines of one handoff, before that of its sign-in.
 	 */
 	const LINES_OF_A_HANDOFF = 10;
+
+	/**
+	 * Most lines of one customer within a day, beside those of sign-ins.
+	 */
+	const LINES_OF_A_CUSTOMER = 50;
+
+	/**
+	 * Most lines of links that came too late from one address within a day: old links are found anywhere, and cost
+	 * nothing.
+	 */
+	const LATE_LINES_OF_AN_ADDRESS = 20;
 
 	/*
 	 * Results.
@@ -242,7 +253,7 @@ final class Gatepass_Log {
 	}
 
 	/**
-	 * Writes a line, unless it is there or its handoff has enough.
+	 * Writes a line, unless it is there, or says no more than enough others do.
 	 *
 	 * @param array<string,mixed> $line Column => value.
 	 * @throws RuntimeException If the database refuses.
@@ -250,9 +261,7 @@ final class Gatepass_Log {
 	private static function insert( array $line ): void {
 		global $wpdb;
 
-		// phpcs:ignore WordPress.DB -- Our own table, prepared.
-		$lines = (int) $wpdb->get_var( self::prepare( 'SELECT COUNT(*) FROM {log} WHERE handoff = %s', array( $line['handoff'] ) ) );
-		if ( $lines >= self::LINES_OF_A_HANDOFF && self::SIGNED_IN !== $line['result'] ) {
+		if ( self::SIGNED_IN !== $line['result'] && self::has_enough_like( $line ) ) {
 			return;
 		}
 		foreach ( array_filter( array_intersect_key( $line, array_flip( array( 'actor_name', 'actor_reason' ) ) ) ) as $name => $text ) {
@@ -265,6 +274,38 @@ final class Gatepass_Log {
 		if ( self::change( 'INSERT IGNORE INTO {log} (' . implode( ', ', array_keys( $line ) ) . ") VALUES ({$places})", array_values( $line ) ) > 0 ) {
 			self::trim_to_size();
 		}
+	}
+
+	/**
+	 * Whether there are so many lines like this one that it would only push out those of others.
+	 *
+	 * @param array<string,mixed> $line Column => value.
+	 * @return bool
+	 */
+	private static function has_enough_like( array $line ): bool {
+		$day_ago = gmdate( 'Y-m-d H:i:s', time() - DAY_IN_SECONDS );
+		if ( self::count( 'handoff = %s', array( $line['handoff'] ) ) >= self::LINES_OF_A_HANDOFF ) {
+			return true;
+		}
+		if ( '' !== $line['identity']
+			&& self::count( 'identity = %s AND at > %s AND result <> %s', array( $line['identity'], $day_ago, self::SIGNED_IN ) ) >= self::LINES_OF_A_CUSTOMER ) {
+			return true;
+		}
+		return 'token_expired' === $line['cause']
+			&& self::count( 'ip = %s AND at > %s AND cause = %s', array( $line['ip'], $day_ago, $line['cause'] ) ) >= self::LATE_LINES_OF_AN_ADDRESS;
+	}
+
+	/**
+	 * How many lines there are.
+	 *
+	 * @param string  $condition Which, in SQL.
+	 * @param mixed[] $values    Values of its placeholders.
+	 * @return int
+	 */
+	private static function count( string $condition, array $values ): int {
+		global $wpdb;
+
+		return (int) $wpdb->get_var( self::prepare( 'SELECT COUNT(*) FROM {log} WHERE ' . $condition, $values ) ); // phpcs:ignore WordPress.DB -- Our own table, prepared.
 	}
 
 	/**
