@@ -139,6 +139,7 @@ gatepass_tests::run! {
         pages::the_question_can_be_answered_by_keyboard,
         pages::the_owners_and_the_panels_pages_can_be_used_by_everybody,
         someone_else::continuing_ends_the_other_session_in_this_browser_only,
+        someone_else::whoever_has_only_the_cookie_of_the_front_page_is_asked_as_well,
         serve::it_starts_with_no_configuration_and_keeps_its_folder_to_itself,
         serve::a_taken_port_an_unusable_folder_and_a_missing_redis_are_told_plainly,
         serve::a_wrong_call_says_what_would_be_right_and_repeats_no_secret,

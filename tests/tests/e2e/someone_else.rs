@@ -2,7 +2,7 @@
 
 use gatepass_tests::wordpress::{self, ADMIN, PASSWORD};
 use gatepass_tests::{Browser, Handoff, Result, Stack};
-use reqwest::StatusCode;
+use reqwest::{StatusCode, header};
 use serde_json::json;
 
 const QUESTION: &str = "Continue as Mia Example?";
@@ -55,6 +55,32 @@ pub async fn continuing_ends_the_other_session_in_this_browser_only() -> Result 
     let again = stack.api.issue_to("continued", "/wp-admin/profile.php").await?;
     browser.goto(&again.login_url).await?;
     browser.wait_for_path("/wp-admin/profile.php").await?;
+    Ok(())
+}
+
+pub async fn whoever_has_only_the_cookie_of_the_front_page_is_asked_as_well() -> Result {
+    let stack = Stack::start().await?;
+    let answer = stack.wordpress.visitor().log_in_with_password(ADMIN, PASSWORD).await?;
+    let kept = answer.cookies().find(|cookie| cookie.name().starts_with("wordpress_logged_in_"));
+    let kept = kept.map(|cookie| format!("{}={}", cookie.name(), cookie.value())).ok_or("no such cookie")?;
+    assert_eq!(stack.wordpress.session_rows(ADMIN)?, 1);
+    let (member, handoff) = stack.handoff("front-page").await?;
+    let attempt = wordpress::new_attempt()?;
+    let admin = stack.wordpress.user_id(ADMIN)?.ok_or("no administrator")?.to_string();
+    let bring = async |leaving: &str| -> Result<reqwest::Response> {
+        let form = [("token", handoff.token()), ("attempt", &attempt), ("leaving", leaving)];
+        let request = stack.wordpress.visitor().http().post(handoff.endpoint()).form(&form);
+        let request = request.header(header::ORIGIN, stack.wordpress.url()).header(header::COOKIE, &kept);
+        Ok(request.send().await?)
+    };
+    let answer = bring("").await?;
+    assert_eq!(&answer.headers()["x-gatepass-page"], "confirm");
+    assert!(answer.text().await?.contains(ADMIN));
+    assert_eq!(stack.wordpress.session_rows(ADMIN)?, 1);
+
+    assert_eq!(bring(&admin).await?.status(), StatusCode::SEE_OTHER);
+    assert_eq!(stack.wordpress.session_rows(ADMIN)?, 0, "the session of who left has ended");
+    assert_eq!(stack.wordpress.session_rows(&member.email)?, 1);
     Ok(())
 }
 

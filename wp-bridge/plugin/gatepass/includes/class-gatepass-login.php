@@ -97,11 +97,28 @@ final class Gatepass_Login {
 	 * @throws Gatepass_Refusal If it cannot be told who arrives.
 	 */
 	public function somebody_else( Gatepass_Arrival $arrival ): ?WP_User {
-		if ( ! is_user_logged_in() ) {
+		$here = self::signed_in_here();
+		if ( array() === $here ) {
 			return null;
 		}
 		$known = $this->members->find( $arrival->identity() );
-		return null !== $known && get_current_user_id() === $known->ID ? null : wp_get_current_user();
+		foreach ( $here as $user ) {
+			if ( null === $known || $user->ID !== $known->ID ) {
+				return $user;
+			}
+		}
+		return null;
+	}
+
+	/**
+	 * Who is signed in to this browser. Below wp-admin, where we are, WordPress does not look at the cookie that makes
+	 * somebody signed in everywhere else, though it can be there alone.
+	 *
+	 * @return WP_User[]
+	 */
+	private static function signed_in_here(): array {
+		$ids = array( get_current_user_id(), (int) wp_validate_auth_cookie( '', 'logged_in' ) );
+		return array_filter( array_map( 'get_userdata', array_unique( array_filter( $ids ) ) ) );
 	}
 
 	/**
@@ -443,13 +460,17 @@ final class Gatepass_Login {
 	 * @param WP_User $user Who signs in.
 	 */
 	private function leave_other_account( WP_User $user ): void {
-		if ( ! is_user_logged_in() || get_current_user_id() === $user->ID ) {
-			return;
+		foreach ( self::signed_in_here() as $other ) {
+			if ( $other->ID === $user->ID ) {
+				continue;
+			}
+			if ( function_exists( 'WC' ) ) {
+				$this->leave_cart();
+			}
+			foreach ( array_keys( Gatepass_Cookie_Sessions::of( $other->ID ) ) as $token ) {
+				WP_Session_Tokens::get_instance( $other->ID )->destroy( (string) $token );
+			}
 		}
-		if ( function_exists( 'WC' ) ) {
-			$this->leave_cart();
-		}
-		wp_destroy_current_session();
 	}
 
 	/**
