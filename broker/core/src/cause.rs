@@ -172,6 +172,9 @@ explanations! {
             "Set the clock of the web server; see whether a proxy strips the Date header.";
         "not_paired" "The site was not paired with any Gatepass." "Make a code with gatepass site pairing-code, and paste \
             it in WordPress under Settings, Gatepass.";
+        "site_is_a_copy" "This WordPress has another address than the one that the site is registered under: it is a \
+            copy, or the site has moved." "Pair the copy by itself, or unpair it. If the site has moved, register its new \
+            address, or correct it in WordPress under Settings, General; it works again after the next heartbeat.";
         "switched_off" "The site's owner has switched Gatepass off there." "Settings, Gatepass in WordPress.";
     }
     Panel {

@@ -9,7 +9,7 @@ use crate::id::{InvalidId, RequestId};
 
 /// Why WordPress refused where no trail tells it: the character behind the `U`, and the cause. Gatepass was not asked,
 /// could not write, or only counts such refusals. The plugin has the same table.
-pub const LOCAL_CAUSES: [(char, &str); 16] = [
+pub const LOCAL_CAUSES: [(char, &str); 17] = [
     ('1', "token_invalid"),
     ('2', "attempt_invalid"),
     ('3', "origin_mismatch"),
@@ -26,6 +26,7 @@ pub const LOCAL_CAUSES: [(char, &str); 16] = [
     ('E', "rate_limited"),
     ('F', "site_proof_invalid"),
     ('G', "site_proof_expired"),
+    ('H', "site_is_a_copy"),
 ];
 
 const LENGTH: usize = 8;

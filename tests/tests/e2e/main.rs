@@ -131,6 +131,7 @@ gatepass_tests::run! {
         start::a_token_from_before_the_start_was_known_is_led_through_it,
         start::the_button_on_wp_login_php_keeps_where_the_customer_wanted_to_go,
         start::the_button_is_only_where_it_works,
+        start::a_copy_of_a_site_goes_quiet_until_it_is_back_at_its_address,
         start::a_start_leads_to_the_panel_and_nowhere_else,
         start::logging_out_forgets_the_binding,
         start::a_site_learns_of_the_panels_start_by_itself,

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use fantoccini::Locator;
-use gatepass_tests::wordpress::{self, Visitor};
+use gatepass_tests::wordpress::{self, ADMIN, PASSWORD, Visitor};
 use gatepass_tests::{Handoff, Result, Stack};
 use reqwest::{Response, StatusCode, header};
 
 use crate::refusals::assert_page;
 
+const START: &str = "/wp-admin/admin-post.php?action=gatepass&start=1";
 pub const BUTTON: &str = "Log in to site";
 const MIA: &str = "mia.lindqvist@example.com";
 const ELSEWHERE: &str = "belongs to another browser";
@@ -212,6 +213,47 @@ pub async fn the_button_is_only_where_it_works() -> Result {
     assert!(!says("/wp-login.php?interim-login=1").await?);
     stack.wordpress.eval("( new Gatepass_Store() )->set_enabled( false );")?;
     assert!(!says("/wp-login.php").await?);
+    Ok(())
+}
+
+pub async fn a_copy_of_a_site_goes_quiet_until_it_is_back_at_its_address() -> Result {
+    let stack = Stack::bound().await?;
+    let visitor = stack.wordpress.visitor();
+    let owner = stack.wordpress.visitor();
+    owner.log_in_with_password(ADMIN, PASSWORD).await?;
+    let beat = || {
+        stack
+            .wordpress
+            .eval(
+            "$store = new Gatepass_Store(); ( new Gatepass_Heartbeat( $store, new Gatepass_Bridge( $store ) ) )->beat(); \
+             echo (int) $store->is_copy();",
+        )
+    };
+    let text = async |visitor: &Visitor, path: &str| -> Result<String> {
+        Ok(visitor.get(path).await?.text().await?)
+    };
+    let (settings, button) = ("/wp-admin/options-general.php?page=gatepass", "Log in with your subscription");
+    assert_eq!(beat()?, "0");
+    assert!(text(&visitor, "/wp-login.php").await?.contains(button));
+
+    let folder = stack.wordpress.www().join("wp-content/mu-plugins");
+    std::fs::create_dir_all(&folder)?;
+    let moved = folder.join("moved.php");
+    let elsewhere = "add_filter( 'option_home', static function () { return 'https://copy.example'; }, 99 );";
+    std::fs::write(&moved, format!("<?php\n{elsewhere}\n"))?;
+    assert_eq!(beat()?, "1");
+    assert!(text(&owner, settings).await?.contains("it seems to be a copy"));
+    assert!(!text(&visitor, "/wp-login.php").await?.contains(button));
+    let answer = visitor.get(START).await?;
+    assert!(answer.headers().get(header::SET_COOKIE).is_none(), "it binds nobody");
+    assert_page(&visitor, answer, StatusCode::SERVICE_UNAVAILABLE, "This is a copy of").await?;
+    assert!(text(&visitor, START).await?.contains(">UH-"), "its reference says the cause");
+
+    std::fs::remove_file(&moved)?;
+    assert_eq!(beat()?, "0");
+    assert!(!text(&owner, settings).await?.contains("it seems to be a copy"));
+    assert!(text(&visitor, "/wp-login.php").await?.contains(button));
+    visitor.start("").await?;
     Ok(())
 }
 

@@ -858,6 +858,21 @@ $tests = array(
 		$of( '' );
 		expect( Gatepass_Binding::start( new Gatepass_Request(), '' )->hash() !== Gatepass_Binding::start( new Gatepass_Request(), '' )->hash() );
 	},
+	'start_of_a_copy_leads_nowhere'                    => static function () {
+		$store = new Gatepass_Store();
+		$start = new Gatepass_Start( $store, new Gatepass_Request(), new Gatepass_Heartbeat( $store, new Gatepass_Bridge( $store ) ) );
+		$store->set_conflict( true );
+		try {
+			$start->begin( connection( new Gatepass_Policy( array( 'panel_start_url' => 'https://panel.example/start' ) ) ) );
+			$cause = '';
+		} catch ( Gatepass_Refusal $refusal ) {
+			$cause = $refusal->cause();
+			expect( ! $refusal->passes() && $cause === $refusal->local_cause() );
+		} finally {
+			$store->set_conflict( false );
+		}
+		expect( 'site_is_a_copy' === $cause );
+	},
 	'start_leaves_the_panels_own_query_alone'          => static function () {
 		$store   = new Gatepass_Store();
 		$request = new Gatepass_Request();
@@ -1042,7 +1057,7 @@ $tests = array(
 	'log_has_words_for_every_cause'                    => static function () {
 		$words = Gatepass_Log_Line::causes();
 		// Before the bridge is asked, and a stranger's token: neither is logged.
-		$unlogged = array( 'token_invalid', 'attempt_invalid', 'origin_mismatch', 'origin_unknown', 'binding_absent', 'start_not_set_up' );
+		$unlogged = array( 'token_invalid', 'attempt_invalid', 'origin_mismatch', 'origin_unknown', 'binding_absent', 'start_not_set_up', 'site_is_a_copy' );
 		$causes   = array_keys( Gatepass_Reference::LOCAL_CAUSES );
 		foreach ( plugin_files() as $file ) {
 			preg_match_all( "/Gatepass_Refusal(?:::account)?\\( (?:Gatepass_Refusal::\\w+, )?'(\\w+)'/", file_get_contents( $file ), $thrown );

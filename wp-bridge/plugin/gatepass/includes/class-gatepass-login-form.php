@@ -40,7 +40,7 @@ final class Gatepass_Login_Form {
 	 */
 	public function register(): void {
 		$connection = $this->store->connection();
-		if ( null === $connection || null === $connection->policy()->panel_start_url() || ! $this->store->is_enabled() ) {
+		if ( null === $connection || null === $connection->policy()->panel_start_url() || ! $this->store->is_enabled() || $this->store->is_copy() ) {
 			return;
 		}
 		add_filter( 'login_message', array( $this, 'add_button' ) );

@@ -357,6 +357,16 @@ JS;
 				array( sprintf( __( '%s has not been connected to a panel yet. Please try again later.', 'gatepass' ), $this->site_name ) ),
 			);
 		}
+		if ( 'site_is_a_copy' === $refusal->cause() ) {
+			return array(
+				__( 'Signing in by button does not work here', 'gatepass' ),
+				array(
+					/* translators: %s: name of the site. */
+					sprintf( __( 'This is a copy of %s, or the site has moved: your panel knows it under another address, and would sign you in there.', 'gatepass' ), $this->site_name ),
+					__( 'Please go back to your panel and press the button there. If you come back here, contact support and mention the reference below.', 'gatepass' ),
+				),
+			);
+		}
 		if ( 'origin_mismatch' === $refusal->cause() ) {
 			return array(
 				__( 'Your browser could not be recognised', 'gatepass' ),

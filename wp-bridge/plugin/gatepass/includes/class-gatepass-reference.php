@@ -35,6 +35,7 @@ final class Gatepass_Reference {
 		'rate_limited'       => 'E',
 		'site_proof_invalid' => 'F',
 		'site_proof_expired' => 'G',
+		'site_is_a_copy'     => 'H',
 	);
 
 	/**

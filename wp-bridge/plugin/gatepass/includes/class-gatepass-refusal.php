@@ -40,6 +40,7 @@ final class Gatepass_Refusal extends Exception {
 		'switched_off',
 		'not_paired',
 		'start_not_set_up',
+		'site_is_a_copy',
 		'support_forbidden',
 	);
 

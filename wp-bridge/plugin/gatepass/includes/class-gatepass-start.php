@@ -93,9 +93,12 @@ final class Gatepass_Start {
 	 *
 	 * @param Gatepass_Connection $connection The connection.
 	 * @return string Where the browser has to go now: the panel.
-	 * @throws Gatepass_Refusal If the panel has no page for it.
+	 * @throws Gatepass_Refusal If the panel has no page for it, or would send the customer to another WordPress.
 	 */
 	public function begin( Gatepass_Connection $connection ): string {
+		if ( $this->store->is_copy() ) {
+			throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'site_is_a_copy' );
+		}
 		$panel = $connection->policy()->panel_start_url() ?? $this->ask_for_panel( $connection );
 		if ( null === $panel ) {
 			throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'start_not_set_up' );
