@@ -48,6 +48,7 @@ gatepass_tests::run! {
         click::exactly_one_session_row_more,
         click::logging_out_ends_it,
         someone_else::declining_spends_nothing_and_leaves_everything_as_it_was,
+        someone_else::two_of_one_name_are_told_apart_and_no_name_hides_anything,
         someone_else::a_token_that_is_no_good_is_refused_before_anybody_is_asked,
         someone_else::a_yes_counts_only_for_whom_it_was_said,
         refusals::the_same_token_again_is_refused,

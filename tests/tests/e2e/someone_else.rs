@@ -84,6 +84,40 @@ pub async fn whoever_has_only_the_cookie_of_the_front_page_is_asked_as_well() ->
     Ok(())
 }
 
+pub async fn two_of_one_name_are_told_apart_and_no_name_hides_anything(stack: &Stack) -> Result {
+    let mut member = gatepass_tests::api::member("same-name");
+    member["display_name"] = json!("Mia Namesake");
+    stack.api.put("same-name", &member).await?.ok()?;
+    let asked = async |login: &str, display_name: &str| -> Result<String> {
+        stack.wordpress.eval(&format!(
+            "wp_insert_user( array( 'user_login' => '{login}', 'user_pass' => '{PASSWORD}', 'display_name' => \"{display_name}\" ) );"
+        ))?;
+        let visitor = stack.wordpress.visitor();
+        visitor.log_in_with_password(login, PASSWORD).await?;
+        let answer = visitor.redeem(&stack.api.issue("same-name").await?, &wordpress::new_attempt()?).await?;
+        assert_eq!(&answer.headers()["x-gatepass-page"], "confirm");
+        Ok(answer.text().await?)
+    };
+    let mia = "<bdi>Mia Namesake</bdi>";
+    // What cannot be seen makes no difference.
+    let page = asked("namesake-7", r"mia  Name\u{200b}sake\u{2069}").await?;
+    for expected in [
+        "<title>Continue as Mia Namesake (customer same-name)?".to_owned(),
+        format!("<h1>Continue as {mia} (customer <bdi>same-name</bdi>)?</h1>"),
+        format!("<b>{mia} (customer <bdi>same-name</bdi>)</b>"),
+        "<b><bdi>mia Namesake</bdi> (user name <bdi>namesake-7</bdi>)</b>".to_owned(),
+    ] {
+        assert!(page.contains(&expected), "{expected}: {page}");
+    }
+    let page = asked("hidden-7", r"\u{202e}oeL\u{202c}\u{2066}").await?;
+    assert!(page.contains("<b><bdi>oeL</bdi></b>") && page.contains(&format!("<b>{mia}</b>")), "{page}");
+    for hidden in ['\u{200b}', '\u{202e}', '\u{202c}', '\u{2066}', '\u{2068}', '\u{2069}'] {
+        assert!(!page.contains(hidden), "{hidden:?}: {page}");
+    }
+    assert!(!page.contains("namesake-7") && !page.contains("(customer "), "no more than is needed: {page}");
+    Ok(())
+}
+
 pub async fn a_token_that_is_no_good_is_refused_before_anybody_is_asked(stack: &Stack) -> Result {
     let visitor = stack.wordpress.visitor();
     visitor.log_in_with_password(ADMIN, PASSWORD).await?;

@@ -909,6 +909,13 @@ $tests = array(
 		expect( 0 === preg_match( '#</#', Gatepass_Pages::STYLE . Gatepass_Pages::SCRIPT ) );
 	},
 
+	'pages_show_nothing_that_cannot_be_seen'           => static function () {
+		$hidden = array( "\u{200B}", "\u{200D}", "\u{200F}", "\u{202A}", "\u{202E}", "\u{2066}", "\u{2068}", "\u{2069}" );
+		expect( 'Mia Näme' === Gatepass_Pages::visible( "Mia\u{202E} \u{A0} N" . implode( '', $hidden ) . 'äme ' ) );
+		foreach ( array( "a\u{2010}b", "a\u{202F}b", "a\u{2060}b", 'Ömer', '米娅', "\u{20AC}" ) as $plain ) {
+			expect( Gatepass_Pages::visible( $plain ) === $plain, $plain );
+		}
+	},
 	'pages_need_no_mbstring'                           => static function () {
 		expect( 'A' === Gatepass_Pages::initial( 'ada' ) && '' === Gatepass_Pages::initial( '' ) && '' === Gatepass_Pages::initial( "\xff" ) );
 		expect( in_array( Gatepass_Pages::initial( 'élan' ), array( 'É', 'é' ), true ) );

@@ -13,6 +13,13 @@ final class Gatepass_Pages {
 
 	const FORM_ID = 'gatepass-form';
 
+	/*
+	 * Unicode's first strong isolate and its end. Their elements are `<bdi>`.
+	 */
+
+	const ISOLATE        = "\u{2068}";
+	const END_OF_ISOLATE = "\u{2069}";
+
 	/**
 	 * The stylesheet of every page.
 	 */
@@ -194,7 +201,7 @@ JS;
 	 * @return string HTML.
 	 */
 	public function confirm( Gatepass_Arrival $arrival, WP_User $other, string $name, ?Gatepass_Actor $actor ): string {
-		$other_name = '' === $other->display_name ? $other->user_login : $other->display_name;
+		list( $other_name, $name ) = self::told_apart( $other->display_name, $other->user_login, $name, $arrival->handoff()->subject() );
 		if ( null === $actor ) {
 			/* translators: %s: name of a person. */
 			$title = sprintf( __( 'Continue as %s?', 'gatepass' ), $name );
@@ -206,7 +213,7 @@ JS;
 		$words = array( sprintf( __( 'This browser is signed in to %1$s as somebody else. If you continue, %2$s is signed out here.', 'gatepass' ), $this->site_name, $other_name ) );
 		if ( null !== $actor ) {
 			/* translators: 1: name of a person of the panel's support staff, 2: name of a customer, 3: why. */
-			$words[] = sprintf( __( '%1$s, of your panel’s support staff, acts for %2$s. Reason: %3$s', 'gatepass' ), $actor->name(), $name, $actor->reason() );
+			$words[] = sprintf( __( '%1$s, of your panel’s support staff, acts for %2$s. Reason: %3$s', 'gatepass' ), self::isolated( self::visible( $actor->name() ) ), $name, self::isolated( self::visible( $actor->reason() ) ) );
 		}
 		$html  = $this->words( $title, $words );
 		$html .= '<ul class="people">';
@@ -228,7 +235,64 @@ JS;
 				),
 			)
 		);
-		return $this->page( $title, $html );
+		return $this->page( self::visible( $title ), $html );
+	}
+
+	/**
+	 * The names of the two people of the question. If they have the same, with what only one of them has.
+	 *
+	 * @param string $other    Name of who is signed in; may be empty.
+	 * @param string $login    Their user name.
+	 * @param string $name     Name of who arrives.
+	 * @param string $customer Their customer number.
+	 * @return array{0:string,1:string} As text for html().
+	 */
+	private static function told_apart( string $other, string $login, string $name, string $customer ): array {
+		$other = self::visible( $other );
+		$name  = self::visible( $name );
+		$other = '' === $other ? self::visible( $login ) : $other;
+		$name  = '' === $name ? $customer : $name;
+		if ( 0 !== strcasecmp( $other, $name ) ) {
+			return array( self::isolated( $other ), self::isolated( $name ) );
+		}
+		return array(
+			/* translators: 1: name of a person, 2: their user name. */
+			sprintf( __( '%1$s (user name %2$s)', 'gatepass' ), self::isolated( $other ), self::isolated( self::visible( $login ) ) ),
+			/* translators: 1: name of a person, 2: their customer number. */
+			sprintf( __( '%1$s (customer %2$s)', 'gatepass' ), self::isolated( $name ), self::isolated( $customer ) ),
+		);
+	}
+
+	/**
+	 * A text without what cannot be seen, with which one name could be made to look like another, or to turn around
+	 * what stands beside it: U+200B to U+200F, U+202A to U+202E, U+2066 to U+2069.
+	 *
+	 * @param string $text Any text.
+	 * @return string
+	 */
+	public static function visible( string $text ): string {
+		$text = (string) preg_replace( '/\xE2\x80[\x8B-\x8F\xAA-\xAE]|\xE2\x81[\xA6-\xA9]/', '', $text );
+		return trim( (string) preg_replace( '/(?:\s|\xC2\xA0)+/', ' ', $text ) );
+	}
+
+	/**
+	 * A text that whatever stands around it is not written in the direction of.
+	 *
+	 * @param string $text Text as visible() gives it.
+	 * @return string For html().
+	 */
+	private static function isolated( string $text ): string {
+		return self::ISOLATE . $text . self::END_OF_ISOLATE;
+	}
+
+	/**
+	 * A text as HTML, with what is isolated in it.
+	 *
+	 * @param string $text Any text.
+	 * @return string
+	 */
+	private static function html( string $text ): string {
+		return str_replace( array( self::ISOLATE, self::END_OF_ISOLATE ), array( '<bdi>', '</bdi>' ), esc_html( $text ) );
 	}
 
 	/**
@@ -459,7 +523,7 @@ JS;
 	 * @return string HTML.
 	 */
 	private function words( string $title, array $paragraphs ): string {
-		return '<h1>' . esc_html( $title ) . '</h1><p>' . implode( '</p><p>', array_map( 'esc_html', $paragraphs ) ) . '</p>';
+		return '<h1>' . self::html( $title ) . '</h1><p>' . implode( '</p><p>', array_map( array( self::class, 'html' ), $paragraphs ) ) . '</p>';
 	}
 
 	/**
@@ -485,7 +549,7 @@ JS;
 		if ( null === $url ) {
 			return '';
 		}
-		return '<a class="button' . ( $is_main ? ' main' : '' ) . '" href="' . esc_url( $url, array( 'http', 'https' ) ) . '">' . esc_html( $label ) . '</a>';
+		return '<a class="button' . ( $is_main ? ' main' : '' ) . '" href="' . esc_url( $url, array( 'http', 'https' ) ) . '">' . self::html( $label ) . '</a>';
 	}
 
 	/**
@@ -497,8 +561,8 @@ JS;
 	 * @return string HTML.
 	 */
 	private function person( string $css_class, string $name, string $role ): string {
-		return '<li class="' . esc_attr( $css_class ) . '"><span class="face" aria-hidden="true">' . esc_html( self::initial( $name ) ) . '</span>'
-			. '<span><b>' . esc_html( $name ) . '</b> ' . esc_html( $role ) . '</span></li>';
+		return '<li class="' . esc_attr( $css_class ) . '"><span class="face" aria-hidden="true">' . esc_html( self::initial( self::visible( $name ) ) ) . '</span>'
+			. '<span><b>' . self::html( $name ) . '</b> ' . esc_html( $role ) . '</span></li>';
 	}
 
 	/**
@@ -510,7 +574,7 @@ JS;
 	 */
 	private function form( string $inputs, string $label ): string {
 		return '<form method="post" action="' . esc_url( $this->endpoint ) . '" autocomplete="off">'
-			. $inputs . '<button class="button main" type="submit">' . esc_html( $label ) . '</button></form>';
+			. $inputs . '<button class="button main" type="submit">' . self::html( $label ) . '</button></form>';
 	}
 
 	/**
