@@ -9,7 +9,7 @@ use gatepass_tests::fake_site::FakeSite;
 use gatepass_tests::gatepass::Gatepass;
 use gatepass_tests::redis::Redis;
 use gatepass_tests::tls_proxy::TlsProxy;
-use gatepass_tests::{Result, fixtures, ports};
+use gatepass_tests::{Result, Stack, fixtures, ports};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
@@ -169,6 +169,21 @@ pub async fn a_certificate_that_ends_soon_is_warned_of_and_one_that_ended_fails(
         let report = Report::of(&gatepass, "sqlite", &["--public-url", &url], Some(proxy.certificate()))?;
         assert_eq!(report.troubles(), troubles, "{days} days: {report:?}");
         assert!(days > 0 || report.says("panels", "out of date"), "{report:?}");
+    }
+    Ok(())
+}
+
+pub async fn a_real_wordpress_is_well(stack: &Stack) -> Result {
+    let said = stack.gatepass.command(&["doctor", stack.api.site(), "--json"])?;
+    let findings: Vec<Value> = serde_json::from_str(&said)?;
+    let site = findings.iter().filter(|finding| finding["about"] == stack.wordpress.url());
+    let not_ok: Vec<_> = findings.iter().filter(|finding| finding["state"] == "failed").collect();
+    assert!(not_ok.is_empty(), "{not_ok:?}");
+    for check in ["plugin", "identity", "cookie", "landing page", "page cache", "form"] {
+        assert!(
+            site.clone().any(|finding| finding["check"] == check && finding["state"] == "ok"),
+            "{check}: {said}"
+        );
     }
     Ok(())
 }

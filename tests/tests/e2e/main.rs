@@ -35,6 +35,7 @@ mod support_doors;
 
 gatepass_tests::run! {
     shared: [
+        doctor::a_real_wordpress_is_well,
         bridge::a_pairing_code_works_once_and_only_whole,
         bridge::whoever_has_the_code_but_not_the_site_pairs_nothing,
         bridge::pairing_again_needs_the_old_key_or_the_operators_word,
