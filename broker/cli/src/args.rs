@@ -325,8 +325,7 @@ pub(crate) enum ClientCommand {
         #[arg(long, default_value = "default")]
         tenant: Tenant,
         /// What the key may do: handoffs, handoffs:on_behalf (support staff acts for customers), members:read,
-        /// members:write, sites [default: all but handoffs:on_behalf]
-        /// What the key may do: handoffs, members:read, members:write, sites, events [default: all of it]
+        /// members:write, sites, events [default: all but handoffs:on_behalf]
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<Scope>,
     },
