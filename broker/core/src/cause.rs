@@ -110,9 +110,11 @@ explanations! {
         "issued_in_the_future" "The token comes from the future." CLOCK;
         "expiry_before_issue" "The token ends before it begins." FORGED;
         "lifetime_too_long" "The token lives longer than any of ours may." FORGED;
-        "token_invalid" "WordPress saw by itself that this is no token for this site: damaged, forged, or for another site."
-            "Have the customer click again. If it goes on, compare the site's id in the panel with the one in WordPress under \
-             Settings, Gatepass.";
+        "token_invalid" "This is no good token for this site. Either WordPress saw that by itself (damaged, forged, or for \
+            another site), or Gatepass did, which only counts such tokens (an unknown key, another issuer, a signature that \
+            does not hold and the like)."
+            "Have the customer click again. If it goes on, look at the causes in gatepass_redemptions_total, and compare \
+             the site's id in the panel with the one in WordPress under Settings, Gatepass.";
         "handoff_invalid" "WordPress saw by itself that this is no token for this site, or no attempt of its own page." ANEW;
         "attempt_invalid" "What was posted did not come from WordPress's own landing page." ANEW;
         "token_expired" "The link came too late: it lives as long as the site's token lifetime says, 60 seconds by default."

@@ -17,10 +17,10 @@ use crate::open;
 use crate::when::When;
 
 pub(crate) async fn run(config: &Config, command: AuditCommand) -> Result<(), Failure> {
-    let store = open::store(config, Retention::NONE).await?;
+    let store = open::store(config, Retention::NONE).await;
     match command {
-        AuditCommand::Tail(args) => tail::run(config, &*store, args).await,
-        AuditCommand::Show { reference, sought } => show::run(config, &*store, reference, &sought).await,
+        AuditCommand::Tail(args) => tail::run(config, &*store?, args).await,
+        AuditCommand::Show { reference, sought } => show::run(config, store, reference, &sought).await,
     }
 }
 

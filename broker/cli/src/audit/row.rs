@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use gatepass_core::event::{Actor, Event};
+use gatepass_core::handoff::OnBehalf;
 use gatepass_core::reference;
 use gatepass_core::trail::Trail;
 use serde::Serialize;
@@ -29,10 +30,14 @@ impl<'a> Told<'a> {
 /// Who did it.
 pub(super) fn who(event: &Event, places: &Places) -> String {
     let operator = event.context.operator.as_deref();
-    match event.context.actor {
+    let who = match event.context.actor {
         Actor::Client(id) => places.client(id),
         Actor::Site => "the site".to_owned(),
         Actor::Operator => operator.map_or_else(|| "operator".to_owned(), |name| format!("operator {name}")),
+    };
+    match &event.context.on_behalf {
+        Some(staff) => format!("{who}, {}", staff.name),
+        None => who,
     }
 }
 
@@ -73,10 +78,16 @@ pub(super) fn print(config: &Config, places: &Places, told: &(Trail, Event)) -> 
     output::line(&columns(cells, places.width()))
 }
 
+/// Who of the panel's staff acted for the customer, and why.
+pub(super) fn on_behalf(event: &Event) -> Option<String> {
+    let OnBehalf { subject, name, reason } = event.context.on_behalf.as_ref()?;
+    Some(format!("on behalf: {name} ({subject}): {reason}"))
+}
+
 /// What else is known of it.
 pub(super) fn more(event: &Event) -> String {
     let from = event.context.client_ip.as_ref().map(IpAddr::to_string).map(|ip| format!("from {ip}"));
     let note = event.context.note.clone();
     let browser = event.context.user_agent.clone().filter(|browser| !browser.is_empty());
-    [from, note, browser].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    [on_behalf(event), from, note, browser].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

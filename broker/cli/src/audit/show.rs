@@ -1,5 +1,7 @@
 //! `gatepass audit show`: why somebody could not log in.
 
+use std::sync::Arc;
+
 use gatepass_core::cause::explain;
 use gatepass_core::event::Event;
 use gatepass_core::reference::Reference;
@@ -22,32 +24,57 @@ const NOTHING: &str = "It may be older than the trail is kept (--trail-days, --t
 
 pub(super) async fn run(
     config: &Config,
-    store: &dyn Store,
+    store: Result<Arc<dyn Store>, Failure>,
     reference: Option<String>,
     sought: &Sought,
 ) -> Result<(), Failure> {
     match (reference, &sought.subject) {
         (Some(reference), None) => of_reference(config, store, &reference, sought).await,
-        (None, Some(subject)) => of_subject(config, store, subject, sought).await,
+        (None, Some(subject)) => of_subject(config, &*store?, subject, sought).await,
         _ => Err(Failure::Usage("say either a reference or --subject".to_owned())),
     }
 }
 
 async fn of_reference(
     config: &Config,
-    store: &dyn Store,
+    store: Result<Arc<dyn Store>, Failure>,
     text: &str,
     sought: &Sought,
 ) -> Result<(), Failure> {
-    let reference: Option<Reference> = text.parse().ok();
-    let local = reference.as_ref().and_then(|reference| explain(reference.local_cause?));
-    // Of those that say their cause themselves only one may stand in the trail as well.
-    if let Some(explanation) = local.filter(|explanation| explanation.cause != "bridge_unreachable") {
-        return print(config, None, &[], Some(&End::explained(explanation)));
+    // What a reference says by itself is the less exact: the trail may have the same request.
+    let local = text.parse().ok().and_then(|reference: Reference| explain(reference.local_cause?));
+    let unasked = |failure: Failure| match local {
+        Some(explanation) => {
+            print(config, None, &[], Some(&End::explained(explanation).unasked(&failure.to_string())))
+        }
+        None => Err(failure),
+    };
+    let found = match store {
+        Ok(store) => find(&*store, text, sought).await,
+        Err(failure) => return unasked(failure),
+    };
+    match found {
+        Ok((places, stories)) if !stories.is_empty() => print_stories(config, &places, &stories),
+        Ok(_) => match local {
+            Some(explanation) => print(config, None, &[], Some(&End::explained(explanation))),
+            None => Err(Failure::Failed(format!("nothing in the trail is about {text}. {NOTHING}"))),
+        },
+        Err(failure @ Failure::Store(_)) => unasked(failure),
+        Err(failure) => Err(failure),
     }
+}
+
+/// What one trail tells, and how it ended there.
+struct Story {
+    events: Events,
+    end: Option<End>,
+}
+
+/// What each trail tells of a request or a handoff. Two panels may have named a request alike.
+async fn find(store: &dyn Store, text: &str, sought: &Sought) -> Result<(Places, Vec<Story>), Failure> {
     let (places, since) = (Places::find(store, sought).await?, sought.filter().since);
     let handoff = text.parse::<HandoffId>().ok().map(About::Handoff);
-    let as_shown = reference.map(|reference| About::Request(reference.request_id));
+    let as_shown = text.parse().ok().map(|Reference { request_id, .. }| About::Request(request_id));
     let as_given = text.parse::<RequestId>().ok().map(About::Request);
     let mut asked = Vec::new();
     for what in [handoff, as_shown, as_given].into_iter().flatten() {
@@ -56,16 +83,21 @@ async fn of_reference(
             break;
         }
     }
-    if asked.is_empty() {
-        return match local {
-            Some(explanation) => print(config, None, &asked, Some(&End::explained(explanation))),
-            None => Err(Failure::Failed(format!("nothing in the trail is about {text}. {NOTHING}"))),
-        };
+    let mut stories = Vec::new();
+    for own in story::by_trail(asked) {
+        let whole = story::whole(store, own.clone()).await?;
+        let end = story::end_of_request(&only_events(&own), &only_events(&whole));
+        stories.push(Story { events: whole, end });
     }
-    // How that request ended; what its handoff came to before or after is in the list.
-    let end = story::end(&asked.iter().map(|(_, event)| event).collect::<Vec<_>>());
-    let events = story::whole(store, asked).await?;
-    print(config, Some(&places), &events, end.as_ref())
+    Ok((places, stories))
+}
+
+fn only_events(events: &[(Trail, Event)]) -> Vec<&Event> {
+    events.iter().map(|(_, event)| event).collect()
+}
+
+fn print_stories(config: &Config, places: &Places, stories: &[Story]) -> Result<(), Failure> {
+    stories.iter().try_for_each(|Story { events, end }| print(config, Some(places), events, end.as_ref()))
 }
 
 /// Each try of a customer, and how it ended.
@@ -88,7 +120,9 @@ async fn of_subject(
     let begins = |event: &Event| filter.until.is_none_or(|until| event.at < until);
     let mut tries: Vec<Events> = Vec::new();
     for told in events {
-        let of_try = |try_: &&mut Events| try_.iter().any(|(_, event)| event.handoff_id == told.1.handoff_id);
+        let of_try = |try_: &&mut Events| {
+            try_.iter().any(|(trail, event)| *trail == told.0 && event.handoff_id == told.1.handoff_id)
+        };
         match told.1.handoff_id.and_then(|_| tries.iter_mut().rev().find(of_try)) {
             Some(known) => known.push(told),
             None if begins(&told.1) => tries.push(vec![told]),
@@ -96,7 +130,10 @@ async fn of_subject(
         }
     }
     if tries.is_empty() {
-        let message = format!("nothing in the trail is about {subject} at that time. {NOTHING}");
+        let message = format!(
+            "nothing in the trail is about {subject} at that time: this customer has never come to Gatepass, or came too \
+             late (a late link is only counted). {NOTHING}"
+        );
         return Err(Failure::Failed(message));
     }
     tries.iter().try_for_each(|events| print_try(config, &places, events))
@@ -107,14 +144,20 @@ const STORY: std::time::Duration = std::time::Duration::from_secs(600);
 
 fn print_try(config: &Config, places: &Places, events: &[(Trail, Event)]) -> Result<(), Failure> {
     let Some((trail, first)) = events.first() else { return Ok(()) };
-    let end = story::end(&events.iter().map(|(_, event)| event).collect::<Vec<_>>());
+    let end = story::end(&only_events(events));
     if config.json {
         return output::line(&as_json(events, end.as_ref()).to_string());
     }
     let what = first.handoff_id.map_or_else(|| first.kind.clone(), |id| format!("login {id}"));
     output::line(&format!("{}  {}  {what}", first.at, places.name(trail)))?;
     match end {
-        Some(end) => print_end(&end),
+        Some(end) => {
+            // Every event of such a login names who acted in it.
+            if let Some(staff) = row::on_behalf(first) {
+                output::line(&format!("  {staff}"))?;
+            }
+            print_end(&end)
+        }
         None => output::line(&format!("  {}", row::more(first))),
     }
 }
