@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use gatepass_tests::wordpress::{ADMIN, PASSWORD};
 use gatepass_tests::{Browser, Result, Stack};
+use serde_json::json;
 
 fn main() -> Result {
     let folder = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
@@ -50,6 +51,7 @@ async fn of_the_bound_start(save: &impl AsyncFn(&Browser, &str) -> Result) -> Re
     let (_, binding) = attacker.start("").await?;
     stack.member("attacker").await?;
     let link = stack.api.issue_bound("attacker", &binding).await?;
+    browser.forget_cookies().await?;
     browser.goto(&link.login_url).await?;
     browser.wait_for_text("belongs to another browser").await?;
     save(&browser, "another-browser").await?;
@@ -86,6 +88,34 @@ async fn of_logins(save: &impl AsyncFn(&Browser, &str) -> Result) -> Result {
     browser.goto(&handoff.login_url).await?;
     browser.wait_for_text("membership is not active").await?;
     save(&browser, "membership").await?;
+
+    let owner = stack.browser().await?;
+    owner.log_in_with_password(stack.wordpress.url(), ADMIN, PASSWORD).await?;
+    owner.wait_for_path("/wp-admin/").await?;
+    owner
+        .goto(&format!("{}/wp-admin/options-general.php?page=gatepass&tab=sign-ins", stack.wordpress.url()))
+        .await?;
+    save(&owner, "sign-ins").await?;
+
+    let key = stack.gatepass.command(&[
+        "client",
+        "add",
+        "helpdesk",
+        "--scope",
+        "handoffs",
+        "--scope",
+        "handoffs:on_behalf",
+    ])?;
+    let actor =
+        json!({ "subject": "staff-7", "name": "Sam Support", "reason": "Ticket 4711: the menu is gone" });
+    let asked = json!({ "subject": "pictured", "actor": actor });
+    let support = stack.api.with_key(key.trim()).issue_with(&asked).await?;
+    let staff = stack.browser().await?;
+    staff.goto(&support.login_url).await?;
+    staff.wait_for_login(stack.wordpress.url()).await?;
+    save(&staff, "support-front").await?;
+    staff.goto(&format!("{}/wp-admin/profile.php", stack.wordpress.url())).await?;
+    save(&staff, "support-profile").await?;
 
     let (_, handoff) = stack.handoff("unlucky").await?;
     stack.gatepass.service().kill()?;
