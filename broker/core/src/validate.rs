@@ -40,6 +40,11 @@ fn text(errors: &mut FieldErrors, field: &str, value: &str, max_chars: usize) {
     }
 }
 
+/// What is said of a secret in a text that is stored and shown.
+fn secret_in(field: &str, value: &str) -> Option<FieldError> {
+    secret::stands_in(value).then(|| FieldError::new(field, "invalid", "a secret has no place in it"))
+}
+
 /// Checks a member's wanted state, on a site that gives these roles.
 pub fn wanted(wanted: &Wanted, allowed_roles: &[String]) -> FieldErrors {
     let Wanted {
@@ -127,7 +132,9 @@ pub fn policy(policy: &Policy) -> FieldErrors {
         if let Some(Err(error)) = url.as_ref().map(check_http_url) {
             errors.push(FieldError::new(field, "invalid", error.to_string()));
         }
+        errors.extend(url.as_ref().and_then(|url| secret_in(field, url.as_str())));
     }
+    errors.extend(default_redirect.as_ref().and_then(|path| secret_in("default_redirect", path)));
     if panel_start_url.as_ref().is_some_and(|url| url.fragment().is_some()) {
         errors.push(FieldError::new("panel_start_url", "invalid", "expected no fragment (#…)"));
     }
@@ -166,13 +173,9 @@ pub fn on_behalf(subject: &str, name: &str, reason: &str) -> Result<OnBehalf, Fi
         }
         text(&mut errors, field, value, max_chars);
         // Both are written into the trail, and shown in WordPress.
-        if secret::stands_in(value) {
-            errors.push(FieldError::new(field, "invalid", "a secret has no place in it"));
-        }
+        errors.extend(secret_in(field, value));
     }
-    if id.as_ref().is_ok_and(|id: &Subject| secret::stands_in(id.as_str())) {
-        errors.push(FieldError::new("actor.subject", "invalid", "a secret has no place in it"));
-    }
+    errors.extend(id.as_ref().ok().and_then(|id| secret_in("actor.subject", id.as_str())));
     match id {
         Ok(subject) if errors.is_empty() => {
             Ok(OnBehalf { subject, name: name.to_owned(), reason: reason.to_owned() })
@@ -187,25 +190,30 @@ const MAX_URL_BYTES: usize = 2000;
 /// Checks the address that a site says is its own. Whether it is the registered one is another question.
 pub fn site_url(url: &Url) -> Option<FieldError> {
     let message = || format!("at most {MAX_URL_BYTES} characters");
-    (url.as_str().len() > MAX_URL_BYTES).then(|| FieldError::new("url", "too_long", message()))
+    (url.as_str().len() > MAX_URL_BYTES)
+        .then(|| FieldError::new("url", "too_long", message()))
+        .or_else(|| secret_in("url", url.as_str()))
 }
 
 /// Checks where a browser takes its token: on the site.
 pub fn landing_url(url: &Url, origin: &Origin) -> Option<FieldError> {
     let good = origin.holds(url) && url.fragment().is_none() && url.as_str().len() <= MAX_URL_BYTES;
-    (!good).then(|| {
+    let off_site = (!good).then(|| {
         let message = format!(
             "expected an address on {origin}, without a fragment, of at most {MAX_URL_BYTES} characters"
         );
         FieldError::new("landing_url", "off_site", message)
-    })
+    });
+    off_site.or_else(|| secret_in("landing_url", url.as_str()))
 }
 
 /// Checks the versions that a site reports.
 pub fn versions(Versions { plugin, wordpress, php }: &Versions) -> Option<FieldError> {
     let odd = |text: &String| text.len() > 64 || text.chars().any(char::is_control);
     let message = "a version is at most 64 characters";
-    [plugin, wordpress, php].into_iter().any(odd).then(|| FieldError::new("versions", "invalid", message))
+    let all = [plugin, wordpress, php];
+    let wrong = all.into_iter().any(odd).then(|| FieldError::new("versions", "invalid", message));
+    wrong.or_else(|| all.into_iter().find_map(|text| secret_in("versions", text)))
 }
 
 /// Whether this is a path that stays on whichever site it is used on.
@@ -264,6 +272,9 @@ pub fn subject(subject: &Subject) -> Result<(), FieldError> {
 /// Checks where a login wants to land: a path on the site, or a full URL on its origin. The answer is the path that
 /// it comes to, and nothing that was not checked.
 pub fn redirect_to(target: &str, origin: &Origin) -> Result<String, FieldError> {
+    if let Some(error) = secret_in("redirect_to", target) {
+        return Err(error);
+    }
     local_path(target, origin).ok_or_else(|| {
         let message = format!("expected a path such as /my-account/, or a URL on {origin}");
         FieldError::new("redirect_to", "off_site", message)
@@ -323,6 +334,35 @@ mod tests {
         for bad in ["/..//evil.test", "//evil.test", "my-account", "/a b", "https://site.invalid/"] {
             assert!(!is_path(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_stored_and_shown_holds_no_secret() {
+        let secret = "eyJhbGciOiJFZERTQSJ9.e30.c2ln";
+        let origin: Origin = "https://example.com".parse().unwrap();
+        let url = |path: &str| Url::parse(&format!("https://example.com/{path}")).unwrap();
+        let version = |text: &str| Versions {
+            plugin: text.to_owned(),
+            wordpress: "6.8".to_owned(),
+            php: "8.3".to_owned(),
+        };
+        let of_policy = |path: &str| {
+            let panel_url = Some(url(path));
+            policy(&Policy { panel_url, default_redirect: Some(format!("/{path}")), ..Policy::default() })
+                .len()
+        };
+        let wrong = |text: &str| {
+            [
+                site_url(&url(text)).is_some(),
+                landing_url(&url(text), &origin).is_some(),
+                versions(&version(text)).is_some(),
+                redirect_to(&format!("/{text}"), &origin).is_err(),
+                of_policy(text) == 2,
+            ]
+        };
+        assert_eq!(wrong(secret), [true; 5]);
+        assert_eq!(wrong("1.0"), [false; 5]);
+        assert_eq!(of_policy("1.0"), 0);
     }
 
     #[test]
