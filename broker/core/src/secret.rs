@@ -107,7 +107,11 @@ mod tests {
 
     /// Every character encoded.
     fn encoded(text: &str) -> String {
-        text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+        use std::fmt::Write as _;
+        text.bytes().fold(String::new(), |mut encoded, byte| {
+            let _ = write!(encoded, "%{byte:02x}");
+            encoded
+        })
     }
 
     #[test]

@@ -13,7 +13,7 @@ use gatepass_tests::fake_site::{FakeSite, PairingCode};
 use gatepass_tests::gatepass::Gatepass;
 use gatepass_tests::wire::Wire;
 use gatepass_tests::wordpress::new_attempt;
-use gatepass_tests::{Result, Stack, api};
+use gatepass_tests::{Result, Stack, api, ports};
 use reqwest::Method;
 use serde_json::json;
 
@@ -79,6 +79,11 @@ fn contains(text: &[u8], what: &str) -> bool {
     text.windows(what.len()).any(|window| window == what.as_bytes())
 }
 
+/// The same as somebody encodes it for a URL who takes no chances.
+fn percent_encoded(secret: &str) -> String {
+    secret.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
 /// A secret in every place of a request to every route, with a good key and with none.
 fn misplace(search: &mut Search, base: &str, site: &str, key: &str, secret: &str) -> Result {
     let routes = [
@@ -99,14 +104,21 @@ fn misplace(search: &mut Search, base: &str, site: &str, key: &str, secret: &str
         ("GET", "/readyz"),
         ("GET", "/{secret}"),
         ("POST", "/wp/v1/pairings"),
+        ("POST", "/wp/v1/heartbeat"),
         ("POST", "/wp/v1/redemptions"),
         ("POST", "/wp/v1/redemptions/{secret}/outcome"),
     ];
+    let in_url = format!("https://panel.example/?key={secret}");
     let bodies = [
         json!({ "subject": secret }),
+        json!({ "subject": "mia", "redirect_to": format!("/{secret}"), "binding": secret }),
+        json!({ "subject": "mia", "actor": { "subject": secret, "name": secret, "reason": secret } }),
+        json!({ "panel_url": in_url, "renew_url": in_url, "panel_start_url": in_url,
+            "default_redirect": format!("/{secret}") }),
         json!({ "email": secret, "membership": { "status": secret } }),
         json!({ "url": "https://x.example", "policy": { "panel_url": secret, "default_redirect": secret } }),
-        json!({ "site_id": secret, "secret": secret, "url": secret, "landing_url": secret, "public_key": secret }),
+        json!({ "site_id": secret, "secret": secret, "url": secret, "landing_url": secret, "public_key": secret,
+            "versions": { "plugin": secret, "wordpress": secret, "php": secret } }),
         json!({ "token": secret, "attempt": secret, "client_ip": secret, "user_agent": secret }),
         json!({ "result": "failed", "code": secret }),
         json!(secret),
@@ -159,13 +171,18 @@ pub async fn no_secret_shows_in_a_log_an_event_an_answer_or_a_store_on_redis() -
     search.secret("pairing string", &pairing);
     search.secret("pairing secret", &PairingCode::read(&pairing)?.secret);
 
-    for secret in [stack.api.key(), handoff.token(), &pairing] {
+    let plain = [stack.api.key(), handoff.token(), &pairing].map(str::to_owned);
+    let encoded = plain.each_ref().map(|secret| percent_encoded(secret));
+    for secret in &encoded {
+        search.secret("an encoded secret", secret);
+    }
+    for secret in plain.iter().chain(&encoded) {
         for base in [stack.gatepass.url(), in_json.address()] {
             misplace(&mut search, &base, stack.api.site(), stack.api.key(), secret)?;
         }
         // The plugin logs and stores what it likes of these: nothing.
         let (visitor, url) = (stack.wordpress.visitor(), handoff.endpoint());
-        for form in [[("token", secret), ("attempt", "x")], [("token", "x"), ("attempt", secret)]] {
+        for form in [[("token", secret.as_str()), ("attempt", "x")], [("token", "x"), ("attempt", secret)]] {
             let page = visitor.post(url, &form, stack.wordpress.url()).await?.text().await?;
             search.said("a page of the plugin", page);
         }
@@ -184,7 +201,7 @@ pub async fn no_secret_shows_in_a_log_an_event_an_answer_or_a_store_on_redis() -
     }
     let folder = stack.gatepass.log().with_file_name("..").join("redis");
     search.files(&folder)?;
-    for table in ["wp_options", "wp_usermeta", "wp_users"] {
+    for table in ["wp_options", "wp_usermeta", "wp_users", "wp_gatepass_log"] {
         search.said(table, stack.wordpress.query(&format!("SELECT * FROM {table}"))?);
     }
     for heard in
@@ -198,7 +215,9 @@ pub async fn no_secret_shows_in_a_log_an_event_an_answer_or_a_store_on_redis() -
 
 pub async fn no_secret_shows_in_sqlite_or_what_the_command_line_says() -> Result {
     let folder = tempfile::tempdir()?;
-    let gatepass = Gatepass::start_with(folder.path(), "sqlite", &["--log", "debug"])?;
+    let metrics = format!("127.0.0.1:{}", ports::free_port()?);
+    let flags = ["--log", "debug", "--metrics-listen", &metrics];
+    let gatepass = Gatepass::start_with(folder.path(), "sqlite", &flags)?;
     let mut search = Search::default();
     let (site, code) = FakeSite::paired_with(&gatepass, &[]).await?;
     let panel = PanelApi::new(&gatepass.url(), &code.site, &gatepass.add_client("panel")?);
@@ -212,13 +231,20 @@ pub async fn no_secret_shows_in_sqlite_or_what_the_command_line_says() -> Result
     search.token(&proof);
     let body =
         json!({ "token": handoff.token(), "attempt": attempt, "client_ip": null, "user_agent": proof });
+    let beat = site.post(&code, "/wp/v1/heartbeat", Some(&proof), &json!({ "url": proof })).await?;
+    search.said("the answer to a heartbeat", beat.body.to_string());
     for proof in [Some(proof.as_str()), None, Some(handoff.token())] {
         let answer = site.post(&code, "/wp/v1/redemptions", proof, &body).await?;
         search.said("the answer to a redemption", answer.body.to_string());
     }
     for secret in [panel.key(), handoff.token(), &proof] {
-        misplace(&mut search, &gatepass.url(), panel.site(), panel.key(), secret)?;
+        let encoded = percent_encoded(secret);
+        search.secret("an encoded secret", &encoded);
+        for secret in [secret, &encoded] {
+            misplace(&mut search, &gatepass.url(), panel.site(), panel.key(), secret)?;
+        }
     }
+    search.said("the metrics", reqwest::get(format!("http://{metrics}/metrics")).await?.text().await?);
     read_trail(&mut search, &gatepass, &panel).await?;
 
     // What the command line is given, and says when it cannot use it.
@@ -250,7 +276,13 @@ pub async fn no_secret_shows_in_sqlite_or_what_the_command_line_says() -> Result
     for file in ["gatepass.db", "gatepass.db-wal", "instance.json"] {
         search.said(file, fs::read(gatepass.data_dir().join(file))?);
     }
-    for heard in ["handoff.redeemed", "listening for", "mia@example.com", "no Redis at 127.0.0.1:1"] {
+    for heard in [
+        "handoff.redeemed",
+        "listening for",
+        "gatepass_redemptions_total",
+        "mia@example.com",
+        "no Redis at 127.0.0.1:1",
+    ] {
         assert!(search.has_heard(heard), "{heard} is nowhere: something is not searched");
     }
     search.assert_nothing_found();
