@@ -81,7 +81,7 @@ fn contains(text: &[u8], what: &str) -> bool {
 
 /// The same as somebody encodes it for a URL who takes no chances.
 fn percent_encoded(secret: &str) -> String {
-    secret.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    secret.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
 }
 
 /// A secret in every place of a request to every route, with a good key and with none.
