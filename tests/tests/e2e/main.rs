@@ -216,6 +216,7 @@ gatepass_tests::run! {
         support_doors::no_api_of_wordpress_changes_what_is_the_customers,
         support_doors::dropping_one_of_the_cookies_sheds_nothing,
         second_factor::a_support_session_keeps_its_marks_through_a_second_factor,
+        second_factor::a_live_support_session_gets_nobody_past_a_second_factor,
         second_factor::losing_the_cookie_between_the_factors_sheds_nothing,
         second_factor::the_customers_own_login_meanwhile_is_the_customers,
         second_factor::a_wrong_password_proves_nothing,

@@ -167,6 +167,33 @@ pub async fn a_support_session_keeps_its_marks_through_a_second_factor() -> Resu
     Ok(())
 }
 
+pub async fn a_live_support_session_gets_nobody_past_a_second_factor() -> Result {
+    let stack = stack().await?;
+    let desk = desk(&stack)?;
+    // In without a code, before the plugin asks for one.
+    stack.wordpress.eval("update_option( 'test_two_factor', 'off' );")?;
+    let staff = stack.wordpress.visitor();
+    let first = handoff_by_sam(&stack, &desk, "factor-live").await?;
+    staff.redeem(&first, &wordpress::new_attempt()?).await?;
+    assert_eq!(sessions(&stack, "factor-live")?.len(), 1);
+    stack.wordpress.eval("update_option( 'test_two_factor', '' );")?;
+
+    // For the same customer, by a handoff on behalf and by an ordinary one; and for another.
+    let again = handoff_by_sam(&stack, &desk, "factor-live").await?;
+    let ordinary = stack.api.issue("factor-live").await?;
+    let other = handoff_by_sam(&stack, &desk, "factor-other").await?;
+    let user = stack.wordpress.user_id("factor-live@example.com")?.ok_or("no user")?.to_string();
+    for handoff in [&again, &ordinary, &other] {
+        let attempt = wordpress::new_attempt()?;
+        let form = [("token", handoff.token()), ("attempt", &attempt), ("leaving", &user)];
+        Form::read(staff.post(handoff.endpoint(), &form, stack.wordpress.url()).await?).await?;
+    }
+    assert_eq!(sessions(&stack, "factor-other")?.len(), 0, "a code was asked for, and none given");
+    assert!(sessions(&stack, "factor-live")?.len() <= 1);
+    assert!(!staff.is_signed_in().await?, "the cookies were taken back");
+    Ok(())
+}
+
 pub async fn losing_the_cookie_between_the_factors_sheds_nothing() -> Result {
     let stack = stack().await?;
     let desk = desk(&stack)?;

@@ -189,9 +189,12 @@ final class Gatepass_Login {
 			if ( ! $this->store->is_enabled() ) {
 				throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'switched_off' );
 			}
-			if ( null !== $redemption->actor() && ! $this->store->is_support_allowed() ) {
+			// On a network a session is good on every blog, and nothing is forbidden in it where the plugin is not active.
+			$is_watched = ! is_multisite() || in_array( plugin_basename( GATEPASS_FILE ), array_keys( (array) get_site_option( 'active_sitewide_plugins', array() ) ), true );
+			if ( null !== $redemption->actor() && ! ( $is_watched && $this->store->is_support_allowed() ) ) {
 				throw Gatepass_Refusal::account( 'support_forbidden' );
 			}
+			Gatepass_Support_Guard::let_sessions_go();
 			$this->sign_in( $arrival, $request, $redemption );
 		} catch ( Gatepass_Refusal $refusal ) {
 			if ( ! $refusal->passes() ) {

@@ -23,7 +23,8 @@
 final class Gatepass_Pending {
 
 	/**
-	 * For how long a code may be asked for, in seconds: what two-factor plugins give it.
+	 * For how long a code may be asked for, in seconds: what two-factor plugins give it. Some give more, or begin anew
+	 * when their form is loaded again; so what is on a customer's behalf is kept as long as its session could last.
 	 */
 	const SECONDS = 600;
 
@@ -218,7 +219,8 @@ final class Gatepass_Pending {
 	 */
 	private function keep( int $user_id, ?Gatepass_Terms $terms ): void {
 		$key   = Gatepass_Base64url::encode( random_bytes( 32 ) );
-		$until = time() + self::SECONDS;
+		$lasts = null === $terms || null === $terms->actor() ? 0 : $terms->limit( DAY_IN_SECONDS, time() );
+		$until = time() + max( self::SECONDS, $lasts );
 		$kept  = add_user_meta(
 			$user_id,
 			Gatepass_Names::META_PENDING,

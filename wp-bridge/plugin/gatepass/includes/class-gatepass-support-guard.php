@@ -52,6 +52,13 @@ final class Gatepass_Support_Guard {
 	private $token;
 
 	/**
+	 * Whether other sessions are kept.
+	 *
+	 * @var bool
+	 */
+	private static $keeps_sessions = true;
+
+	/**
 	 * Constructor.
 	 *
 	 * @param WP_User $customer The customer.
@@ -245,7 +252,15 @@ final class Gatepass_Support_Guard {
 	}
 
 	/**
-	 * Keeps the user's other sessions, whoever writes the list of them. The session itself may end.
+	 * From here on sessions come and go as they will: a sign-in is under way, and a second factor may end its session.
+	 */
+	public static function let_sessions_go(): void {
+		self::$keeps_sessions = false;
+	}
+
+	/**
+	 * Keeps the customer's other sessions, whoever writes the list of them. The session itself may end, and so may any
+	 * other in which somebody acts for the customer.
 	 *
 	 * @param mixed  $check   Whether somebody has decided.
 	 * @param int    $user_id Whose.
@@ -254,7 +269,7 @@ final class Gatepass_Support_Guard {
 	 * @return mixed
 	 */
 	public function keep_sessions( $check, $user_id, $key, $value = array() ) {
-		if ( 'session_tokens' !== $key ) {
+		if ( 'session_tokens' !== $key || $this->customer->ID !== (int) $user_id || ! self::$keeps_sessions ) {
 			return $check;
 		}
 		$value  = is_array( $value ) ? $value : array();
@@ -262,7 +277,8 @@ final class Gatepass_Support_Guard {
 		$others = array_filter(
 			(array) get_user_meta( (int) $user_id, $key, true ),
 			static function ( $session, $name ) use ( $own ): bool {
-				return $own !== $name && is_array( $session ) && $session['expiration'] >= time();
+				return $own !== $name && is_array( $session ) && $session['expiration'] >= time()
+					&& ! isset( $session[ Gatepass_Names::SESSION_DATA ]['on_behalf'] );
 			},
 			ARRAY_FILTER_USE_BOTH
 		);
