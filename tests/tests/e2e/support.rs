@@ -122,6 +122,9 @@ pub async fn both_trails_and_the_handoff_name_who_acts(stack: &Stack) -> Result 
     let expected =
         ["handoff.issued", "handoff.redeemed", "handoff.logged_in"].map(|kind| (json!(kind), sam()));
     assert_eq!(named, expected);
+    let told = stack.gatepass.command(&["audit", "show", &handoff.id])?;
+    let said = "on behalf: Sam Support (staff-7): Ticket 4711: the menu is gone";
+    assert_eq!(told.matches(said).count(), 3, "{told}");
     let line = format!(
         "SELECT actor_subject, actor_name, actor_reason FROM wp_gatepass_log WHERE handoff = '{}'",
         handoff.id
