@@ -139,17 +139,7 @@ final class Gatepass_Endpoint {
 	 * @param Gatepass_Connection|null $connection The connection.
 	 */
 	private function answer_probe( ?Gatepass_Connection $connection ): void {
-		setcookie(
-			Gatepass_Names::COOKIE_PROBE,
-			'1',
-			array(
-				'expires'  => time() + 60,
-				'path'     => '/',
-				'secure'   => 0 === strpos( self::url(), 'https://' ),
-				'httponly' => true,
-				'samesite' => 'Lax',
-			)
-		);
+		( new Gatepass_Cookie( Gatepass_Names::COOKIE_PROBE, Gatepass_Names::COOKIE_PROBE ) )->set( '1', time() + 60 );
 		$site = null === $connection ? 'not_paired' : $connection->site_id();
 		$this->responder->say( 200, 'text/plain', 'probe', 'gatepass ' . $site . ' ' . GATEPASS_VERSION . "\n" );
 	}
