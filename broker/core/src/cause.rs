@@ -151,6 +151,8 @@ explanations! {
             "Change the address of one of the two, in WordPress or in the panel.";
         "username_taken" "Another WordPress user has this user name already."
             "Put the member with another username, or none.";
+        "email_invalid" "WordPress does not take this e-mail address."
+            "Put the member with another address; what is no address for WordPress its function is_email() tells.";
         "role_not_allowed" "None of the member's roles is one that the owner allows."
             "Compare the member's roles with those ticked in WordPress under Settings, Gatepass.";
         "support_forbidden" "The site's owner does not let support staff sign in on a customer's behalf."

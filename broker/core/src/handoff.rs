@@ -199,6 +199,7 @@ pub struct Redeemed {
     pub(crate) id: HandoffId,
     pub(crate) member: Member,
     pub(crate) details: Details,
+    pub(crate) epoch: String,
 }
 
 impl Redeemed {
@@ -216,6 +217,11 @@ impl Redeemed {
     pub const fn details(&self) -> &Details {
         &self.details
     }
+
+    /// The store's epoch, of which the member's position is.
+    pub fn epoch(&self) -> &str {
+        &self.epoch
+    }
 }
 
 /// Whom a redemption would let in, now and here: enough to ask "continue as …?", and nothing to log in with.
@@ -232,7 +238,7 @@ pub struct Preview {
 }
 
 impl From<Redeemed> for Preview {
-    fn from(Redeemed { id, member, details }: Redeemed) -> Self {
+    fn from(Redeemed { id, member, details, epoch: _ }: Redeemed) -> Self {
         let display_name = member.wanted.display_name;
         Self { id, subject: member.subject, display_name, actor: details.actor }
     }

@@ -5,6 +5,7 @@
 //! The use cases [`issue`] and [`redeem`] are plain functions over a store, a time and keys; HTTP lives elsewhere.
 
 pub mod cause;
+pub mod change;
 pub mod client;
 pub mod clock;
 pub mod event;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::change::Following;
 use crate::clock::Timestamp;
 use crate::id::Subject;
 
@@ -147,6 +148,12 @@ pub struct Member {
     /// What is wanted.
     #[serde(flatten)]
     pub wanted: Wanted,
+    /// How often the panel has ended all sessions.
+    #[serde(skip)]
+    pub sessions_ended: u64,
+    /// Where WordPress stands with it.
+    #[serde(skip)]
+    pub following: Following,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use gatepass_core::change::{Ack, Acknowledged, Changes, Delivery, Following, Progress, Session};
 use gatepass_core::client::{ApiKeyHash, Client};
 use gatepass_core::event::{Context, Event};
 use gatepass_core::handoff::{Handoff, Issuance, NewHandoff, Outcome, Presented, Redemption, Revocation};
@@ -14,8 +15,8 @@ use gatepass_core::member::{Member, Wanted};
 use gatepass_core::pairing::{Pairing, PairingCode, Proven};
 use gatepass_core::site::Site;
 use gatepass_core::store::{
-    ChangePolicy, Clients, Entry, Events, Handoffs, MemberPut, Members, OutcomeReport, PolicyChange, Result,
-    SiteCreation, Sites, Status,
+    Asking, ChangePolicy, Clients, Entry, Errand, Events, Feed, Handoffs, MemberPut, MemberRemoval, Members,
+    OutcomeReport, PolicyChange, Result, SiteCreation, Sites, Status,
 };
 use gatepass_core::trail::{About, Extent, Reading, Trail};
 use gatepass_core::{ClientId, HandoffId, SiteId, Store, Subject, Tenant, Timestamp};
@@ -84,8 +85,23 @@ measured! {
         put_member(
             site: SiteId, subject: &Subject, wanted: &Wanted, if_match: Option<u64>, now: Timestamp, context: &Context
         ) -> MemberPut;
+        put_members(site: SiteId, members: &[(Subject, Wanted)], now: Timestamp, context: &Context) -> Vec<MemberPut>;
         member(site: SiteId, subject: &Subject) -> Option<Member>;
+        members(site: SiteId, after: u64, limit: usize) -> Vec<Member>;
+        remove_member(
+            site: SiteId, subject: &Subject, if_match: Option<u64>, now: Timestamp, context: &Context
+        ) -> MemberRemoval;
+        ask_of_site(site: SiteId, subject: &Subject, errand: Errand, now: Timestamp, context: &Context) -> Asking;
+        sync(site: SiteId, subject: &Subject) -> Option<Following>;
         revoke_subject(site: SiteId, subject: &Subject, now: Timestamp, context: &Context) -> bool;
+    }
+    Feed {
+        changes(site: SiteId, epoch: Option<&str>, after: u64, limit: usize, now: Timestamp) -> Option<Changes>;
+        acknowledge(site: SiteId, epoch: &str, acks: &[Ack], now: Timestamp, context: &Context) -> Acknowledged;
+        progress(site: SiteId) -> Option<Progress>;
+        behind(limit: usize) -> Vec<SiteId>;
+        note_delivery(site: SiteId, delivery: &Delivery) -> ();
+        reported_sessions(site: SiteId, subject: &Subject, position: u64, now: Timestamp) -> Option<Vec<Session>>;
     }
     Handoffs {
         issue(site: SiteId, handoff: &NewHandoff, context: &Context) -> Issuance => metrics::issued;
@@ -114,6 +130,9 @@ measured! {
         status() -> Status;
         try_writing() -> ();
     } {
+        async fn close(&self) {
+            self.0.close().await;
+        }
         fn describe(&self) -> String {
             self.0.describe()
         }

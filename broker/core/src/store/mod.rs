@@ -7,6 +7,7 @@
 //!    keys of a site share the hash tag `{site_…}`), with its event in the same step.
 //! 3. Add a case to the conformance suite in `tests/conformance`.
 
+mod kept;
 pub mod redis;
 pub mod sqlite;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gatepass_keys::KeyId;
 
+use crate::change::{Ack, Acknowledged, Changes, Delivery, Following, Progress, Session};
 use crate::client::{ApiKeyHash, Client};
 use crate::clock::Timestamp;
 use crate::event::{Context, Event, EventKind};
@@ -144,8 +146,42 @@ pub trait Members: Send + Sync {
         now: Timestamp,
         context: &Context,
     ) -> Result<MemberPut>;
-    /// One member.
+    /// Puts many, as [`put_member`](Self::put_member) does each, at once and in this order; together they count as one
+    /// call of the API key's. Not all or nothing: when this fails, some may be kept, and it may be repeated.
+    async fn put_members(
+        &self,
+        site: SiteId,
+        members: &[(Subject, Wanted)],
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<Vec<MemberPut>>;
+    /// One member; not one that was removed.
     async fn member(&self, site: SiteId, subject: &Subject) -> Result<Option<Member>>;
+    /// Members in the order of their positions, from the one after `after`; without those that were removed. Who changes
+    /// meanwhile comes again at the end, so that nobody is missed.
+    async fn members(&self, site: SiteId, after: u64, limit: usize) -> Result<Vec<Member>>;
+    /// Removes a member: nothing but the subject is kept, for WordPress to hear of it, and whatever was issued for it is
+    /// void.
+    async fn remove_member(
+        &self,
+        site: SiteId,
+        subject: &Subject,
+        if_match: Option<u64>,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<MemberRemoval>;
+    /// Asks something of WordPress about a member, which gets a new position by it. To end sessions is never refused, and
+    /// one that was removed is a member for it.
+    async fn ask_of_site(
+        &self,
+        site: SiteId,
+        subject: &Subject,
+        errand: Errand,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<Asking>;
+    /// Where WordPress stands with a member, also with one that was removed.
+    async fn sync(&self, site: SiteId, subject: &Subject) -> Result<Option<Following>>;
     /// Revokes every handoff of this subject issued up to and including `now`. The answer is whether there is such
     /// a member.
     async fn revoke_subject(
@@ -155,6 +191,89 @@ pub trait Members: Send + Sync {
         now: Timestamp,
         context: &Context,
     ) -> Result<bool>;
+}
+
+/// What WordPress can be asked to do about a member, beside following what the panel wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand {
+    /// To do again what failed.
+    TryAgain,
+    /// To end all sessions that there are now. What was issued and not redeemed is void with them.
+    EndSessions,
+    /// To tell which sessions there are.
+    ReportSessions,
+}
+
+/// What came of asking something of WordPress about a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asking {
+    /// Asked; where WordPress stands with it.
+    Asked(Following),
+    /// There is no such member, or no such site (any more).
+    NotFound,
+    /// Asked for too often; not asked of the site.
+    Limited(Limited),
+}
+
+/// What came of removing a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MemberRemoval {
+    /// Removed now; where WordPress stands with that.
+    Removed(Following),
+    /// Removed before; where WordPress stands with that.
+    AlreadyRemoved(Following),
+    /// There is no such member, and never was.
+    NotFound,
+    /// There is no such site (any more).
+    SiteNotFound,
+    /// Asked for too often, and there was nothing to remove: that is never refused.
+    Limited(Limited),
+    /// Not removed: the member's revision is another one.
+    RevisionMismatch {
+        /// The one it has.
+        current: u64,
+    },
+}
+
+/// What sites follow.
+#[async_trait]
+pub trait Feed: Send + Sync + std::fmt::Debug {
+    /// What lies behind a site's cursor, which is `after` of `epoch`; it has then applied everything up to there, and
+    /// that is noted. Whoever asks with another epoch, or none, gets everything from the beginning. `None` when there is
+    /// no such site.
+    async fn changes(
+        &self,
+        site: SiteId,
+        epoch: Option<&str>,
+        after: u64,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Option<Changes>>;
+    /// Keeps what a site says that it applied. Each is of interest only while it is of the member's position of now.
+    async fn acknowledge(
+        &self,
+        site: SiteId,
+        epoch: &str,
+        acks: &[Ack],
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<Acknowledged>;
+    /// How far a site has followed. `None` when there is no such site.
+    async fn progress(&self, site: SiteId) -> Result<Option<Progress>>;
+    /// Paired sites that have not pulled everything of this epoch, in no order: if there are more, then others each
+    /// time, so that no site is missed for long.
+    async fn behind(&self, limit: usize) -> Result<Vec<SiteId>>;
+    /// Keeps how it stands with telling a site.
+    async fn note_delivery(&self, site: SiteId, delivery: &Delivery) -> Result<()>;
+    /// The sessions that a site reported of a member at this position or later. They are kept for a minute, for whoever
+    /// asked.
+    async fn reported_sessions(
+        &self,
+        site: SiteId,
+        subject: &Subject,
+        position: u64,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Session>>>;
 }
 
 /// What came of putting a member.
@@ -284,7 +403,7 @@ pub struct Status {
 
 /// The store as a whole.
 #[async_trait]
-pub trait Store: Sites + Clients + Members + Handoffs + Events + std::fmt::Debug {
+pub trait Store: Sites + Clients + Members + Feed + Handoffs + Events + std::fmt::Debug {
     /// Answers if the store does.
     async fn ping(&self) -> Result<()>;
     /// Reads all that it has, if only that tells whether it is damaged; it may take a while, in which it goes on
@@ -299,6 +418,9 @@ pub trait Store: Sites + Clients + Members + Handoffs + Events + std::fmt::Debug
     async fn status(&self) -> Result<Status>;
     /// Writes something that changes nothing, to see whether it can.
     async fn try_writing(&self) -> Result<()>;
+    /// Lets go of its files, after which it answers nothing more: for the end of the program, so that nothing is left to
+    /// be done at the next start.
+    async fn close(&self) {}
     /// What kind of store this is, for people.
     fn describe(&self) -> String;
 }

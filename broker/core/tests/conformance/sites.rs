@@ -1,11 +1,14 @@
 use std::sync::Arc;
 
+use gatepass_core::change::{Acknowledged, Delivery};
 use gatepass_core::event::EventKind;
 use gatepass_core::handoff::{Issuance, Refusal};
 use gatepass_core::member::Status;
 use gatepass_core::site::Policy;
 use gatepass_core::trail::{Reading, Trail};
-use gatepass_core::store::{ChangePolicy, Entry, MemberPut, PolicyChange, SiteCreation};
+use gatepass_core::store::{
+    Asking, ChangePolicy, Entry, Errand, MemberPut, MemberRemoval, PolicyChange, SiteCreation,
+};
 use gatepass_core::validate::FieldError;
 
 use crate::stage::{Backend, Came, Stage, T0, context, new_site, wanted};
@@ -107,13 +110,30 @@ pub async fn nothing_is_written_for_a_site_that_is_removed(stage: &Stage) {
     assert_eq!(issued, Issuance::SiteNotFound);
     assert_eq!(stage.redeem(&ticket, T0).await, Came::Refused(Refusal::NoRecord));
     assert!(!stage.store.revoke_subject(site, &subject, T0, &context()).await.unwrap());
+    let put = stage.store.put_members(site, &[(subject.clone(), wanted)], T0, &context()).await.unwrap();
+    assert_eq!(put, [MemberPut::SiteNotFound]);
+    let removed = stage.store.remove_member(site, &subject, None, T0, &context()).await.unwrap();
+    assert_eq!(removed, MemberRemoval::SiteNotFound);
+    for errand in [Errand::TryAgain, Errand::EndSessions, Errand::ReportSessions] {
+        let asked = stage.store.ask_of_site(site, &subject, errand, T0, &context()).await.unwrap();
+        assert_eq!(asked, Asking::NotFound);
+    }
+    assert_eq!(stage.store.changes(site, None, 0, 10, T0).await.unwrap(), None);
+    let acknowledged = stage.store.acknowledge(site, "", &[], T0, &context()).await.unwrap();
+    assert_eq!(acknowledged, Acknowledged::SiteNotFound);
+    stage.store.note_delivery(site, &Delivery::default()).await.unwrap();
+    assert_eq!(stage.store.progress(site).await.unwrap(), None);
+    assert_eq!(stage.store.sync(site, &subject).await.unwrap(), None);
+    assert!(stage.store.members(site, 0, 10).await.unwrap().is_empty());
+    assert!(stage.store.behind(10).await.unwrap().is_empty());
     let entry =
         Entry { at: T0, kind: EventKind::HandoffRefused, cause: None, subject: None, handoff_id: None };
     stage.store.append_event(site, &entry, &context()).await.unwrap();
     if let Backend::Redis(server) = &stage.backend {
         let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
         let mut keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
-        keys.retain(|key| !key.starts_with("gp:{gp:clients}:default:"));
+        let of_the_service = ["gp:{gp:clients}:default:", "gp:{gp:behind}:"];
+        keys.retain(|key| !of_the_service.iter().any(|begin| key.starts_with(begin)));
         assert_eq!(keys, ["gp:schema"], "nothing is of the site");
     }
 }

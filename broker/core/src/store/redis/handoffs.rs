@@ -123,7 +123,8 @@ impl Handoffs for Redis {
         let redeemed = Box::new(Redeemed {
             id: presented.id,
             details: from_json(required(at(1), "details")?)?,
-            member: members::member(&presented.subject, at(2), at(3), at(4))?,
+            epoch: required(at(2), "epoch")?.to_owned(),
+            member: members::member(&presented.subject, answer.get(3..).unwrap_or_default())?,
         });
         match what {
             "redeemed" => Ok(Redemption::Redeemed(redeemed)),

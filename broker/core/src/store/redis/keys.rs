@@ -5,12 +5,14 @@
 //! |---|---|---|
 //! | `gp:{site}:site` | hash | id, tenant, origin, `created_at`, policy, paired, `paired_kid`, pulse |
 //! | `gp:{site}:removed` | hash | what `site` was, while the rest is being removed |
-//! | `gp:{site}:state` | hash | events and revision (counters), `not_before` |
+//! | `gp:{site}:state` | hash | events and revision (counters), `not_before`, pulled, `pulled_epoch`, `pulled_at`, delivery |
 //! | `gp:{site}:events` | stream | the trail; ids are `seq-0` |
 //! | `gp:{site}:code` | hash | the pairing code; expires |
 //! | `gp:{site}:revoked-keys` | hash | key id → when |
-//! | `gp:{site}:members` | sorted set | subjects by revision |
-//! | `gp:{site}:m:SUBJECT` | hash | doc, `allowed_until`, revision, `updated_at`, `not_before` |
+//! | `gp:{site}:members` | sorted set | subjects by position |
+//! | `gp:{site}:removed-members` | sorted set | the same of those that were removed |
+//! | `gp:{site}:m:SUBJECT` | hash | doc and `allowed_until` (not of one that was removed), revision, `updated_at`, `not_before`, position, effect, report, `sessions_ended`, acknowledged, `acknowledged_at`, user, error |
+//! | `gp:{site}:r:SUBJECT` | hash | position, at, sessions: what a site reported; expires |
 //! | `gp:{site}:h:HANDOFF` | hash | the record of one handoff; expires |
 //! | `gp:{site}:l:BUCKET:NAME` | hash | `empty_at`, `told_at` of a bucket of limits; expires |
 //! | `gp:{tenant:T}:origins` | hash | origin → site id |
@@ -19,6 +21,9 @@
 //! | `gp:clients` | hash | hash of the API key → client |
 //! | `gp:{gp:clients}:T:state` | hash | events (counter) of the tenant T |
 //! | `gp:{gp:clients}:T:events` | stream | its trail; in the slot of `gp:clients`, to be written in one step with it |
+//! | `gp:behind` | hash | site id → a mark of its own, of each site that may have something to pull |
+//! | `gp:{gp:behind}:epoch` | string | since which primary no site lacks there |
+//! | `gp:{gp:behind}:handles` | string | a counter, for marks |
 //! | `gp:mark` | string | nothing: it is written before `WAIT` |
 
 use crate::id::{HandoffId, SiteId, Subject, Tenant};
@@ -28,6 +33,12 @@ use crate::trail::Trail;
 pub(super) const SCHEMA: &str = "gp:schema";
 pub(super) const CLIENTS: &str = "gp:clients";
 pub(super) const MARK: &str = "gp:mark";
+pub(super) const BEHIND: &str = "gp:behind";
+pub(super) const BEHIND_EPOCH: &str = "gp:{gp:behind}:epoch";
+pub(super) const BEHIND_HANDLES: &str = "gp:{gp:behind}:handles";
+
+/// Matches the keys of all sites, and perhaps one that is none.
+pub(super) const ALL_SITES: &str = "gp:{site_*}:site";
 
 /// Matches the streams of all trails, and perhaps a key that is none.
 pub(super) const EVENTS_OF_ALL: &str = "gp:{*}:*events";
@@ -45,6 +56,10 @@ fn of_site(site: SiteId, rest: &str) -> String {
 
 pub(super) fn site(site: SiteId) -> String {
     of_site(site, "site")
+}
+/// The site whose key this is, if it is one.
+pub(super) fn site_of(key: &str) -> Option<SiteId> {
+    key.strip_prefix("gp:{")?.strip_suffix("}:site")?.parse().ok()
 }
 pub(super) fn removed(site: SiteId) -> String {
     of_site(site, "removed")
@@ -73,8 +88,18 @@ pub(super) fn revoked_keys(site: SiteId) -> String {
 pub(super) fn members(site: SiteId) -> String {
     of_site(site, "members")
 }
+pub(super) fn removed_members(site: SiteId) -> String {
+    of_site(site, "removed-members")
+}
+/// What the keys of a site's members begin with, before their subjects.
+pub(super) fn any_member(site: SiteId) -> String {
+    of_site(site, "m:")
+}
 pub(super) fn member(site: SiteId, subject: &Subject) -> String {
-    of_site(site, &format!("m:{subject}"))
+    format!("{}{subject}", any_member(site))
+}
+pub(super) fn report(site: SiteId, subject: &Subject) -> String {
+    of_site(site, &format!("r:{subject}"))
 }
 pub(super) fn handoff(site: SiteId, id: HandoffId) -> String {
     of_site(site, &format!("h:{id}"))

@@ -2,8 +2,10 @@
 //! trip; the scripts lie beside this file and read like the rules they carry out.
 
 mod address;
+mod behind;
 mod clients;
 mod events;
+mod feed;
 mod handoffs;
 mod keys;
 mod link;
@@ -19,6 +21,7 @@ use std::sync::Arc;
 use ::redis::{AsyncCommands, FromRedisValue, InfoDict, RedisError, Script, ScriptInvocation};
 use async_trait::async_trait;
 
+use self::behind::Marks;
 use self::link::Link;
 use self::replicas::{Lane, Lanes};
 use self::settings::Findings;
@@ -38,6 +41,7 @@ pub struct Redis {
     link: Link,
     lanes: Arc<Lanes>,
     scripts: Arc<Scripts>,
+    marks: Arc<Marks>,
     limits: Limits,
 }
 
@@ -60,11 +64,11 @@ impl Options {
     }
 }
 
-/// Every script by its name: those of a site and of the service with what they have in common in front, those of a
-/// tenant as they are.
+/// Every script by its name: those of a site, its members and the service with what they have in common in front, the
+/// others as they are.
 macro_rules! scripts {
-    (site: [$($name:ident),*], service: [$($told:ident),*], tenant: [$($plain:ident),*]) => {
-        struct Scripts { $($name: Script,)* $($told: Script,)* $($plain: Script),* }
+    (site: [$($name:ident),*], members: [$($of:ident),*], service: [$($told:ident),*], other: [$($plain:ident),*]) => {
+        struct Scripts { $($name: Script,)* $($of: Script,)* $($told: Script,)* $($plain: Script),* }
         impl Scripts {
             fn new(retention: Retention) -> Self {
                 let bound = retention.events.map_or(i64::MAX, |events| i64::try_from(events).unwrap_or(i64::MAX));
@@ -74,6 +78,12 @@ macro_rules! scripts {
                         include_str!("scripts/trail.lua"),
                         include_str!("scripts/common.lua"),
                         include_str!(concat!("scripts/", stringify!($name), ".lua")),
+                    )),)*
+                    $($of: bounded(concat!(
+                        include_str!("scripts/trail.lua"),
+                        include_str!("scripts/common.lua"),
+                        include_str!("scripts/member.lua"),
+                        include_str!(concat!("scripts/", stringify!($of), ".lua")),
                     )),)*
                     $($told: bounded(concat!(
                         include_str!("scripts/trail.lua"),
@@ -87,11 +97,12 @@ macro_rules! scripts {
 }
 scripts! {
     site: [
-        append_event, hear, issue, pair, put_member, put_pairing_code, put_site, redeem, report_outcome, revoke_handoff,
-        revoke_key, revoke_subject
+        acknowledge, append_event, hear, issue, note_delivery, pair, progress, put_pairing_code, put_site, redeem,
+        report_outcome, revoke_handoff, revoke_key, revoke_subject
     ],
+    members: [ask_of_site, changes, list_members, put_members, remove_member],
     service: [put_client, tell_tenant],
-    tenant: [claim_origin, release_origin]
+    other: [claim_origin, release_origin, unmark]
 }
 
 impl Redis {
@@ -108,7 +119,7 @@ impl Redis {
         check_schema(&mut link).await?;
         let (lanes, scripts) =
             (Arc::new(Lanes::new(options.wait_replicas)), Arc::new(Scripts::new(Retention::NONE)));
-        Ok(Self { link, lanes, scripts, limits: Limits::NONE })
+        Ok(Self { link, lanes, scripts, marks: Arc::default(), limits: Limits::NONE })
     }
 
     /// The same store, with these limits.
@@ -148,6 +159,22 @@ impl Redis {
         let mut call = Self::call_of(script, &Trail::Site(site), now, context)?;
         call.key(keys::site(site));
         Ok(call)
+    }
+
+    /// The same for a script that writes no event.
+    fn quiet_call(script: &Script, site: SiteId, now: Timestamp) -> ScriptInvocation<'_> {
+        let (mut call, trail) = (script.prepare_invoke(), Trail::Site(site));
+        call.key(keys::state(&trail))
+            .key(keys::events(&trail))
+            .arg(now.millis())
+            .arg("")
+            .key(keys::site(site));
+        call
+    }
+
+    /// The same for one that needs no time.
+    fn timeless_call(script: &Script, site: SiteId) -> ScriptInvocation<'_> {
+        Self::quiet_call(script, site, Timestamp::from_millis(0))
     }
 
     /// Names buckets to a script, in its order.

@@ -119,7 +119,7 @@ impl Sites for Redis {
         // whoever finds the origin claimed by a site that is not there knows that it was removed.
         let call =
             self.put_site(new.id, Condition::IsNew, &fields, EventKind::SiteRegistered, now, context)?;
-        let created: Option<Fields> = self.run(&call).await?;
+        let created: Option<Fields> = self.run_marked(new.id, &call).await?;
         created.ok_or_else(|| corrupt("a site with a new id was there already"))?;
         let mut dead = String::new();
         loop {
@@ -244,7 +244,7 @@ impl Sites for Redis {
             .arg(proven.replaces.as_ref().map(KeyId::as_str).unwrap_or_default())
             .arg(to_json(&proven.paired)?)
             .arg(proven.paired.key.kid().as_str());
-        let answer: Fields = self.run_durably(&call).await?;
+        let answer: Fields = self.run_marked_durably(id, &call, |_| true).await?;
         let (what, fields) = answer.split_first().ok_or_else(|| corrupt("pair answered nothing"))?;
         match what.as_deref() {
             Some("paired") => Ok(Pairing::Paired(Box::new(required(site(fields)?, "site")?))),

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{Emitter, Sqlite, all, from_json, number, one, parsed, to_json};
+use super::{Emitter, Sqlite, all, from_json, integer, number, one, parsed, to_json};
 use crate::clock::Timestamp;
 use crate::event::{Context, Event, EventKind};
 use crate::id::{HandoffId, SiteId, Subject, Tenant};
@@ -78,10 +78,6 @@ fn event(row: &Row<'_>) -> Result<Event> {
     })
 }
 
-fn place(seq: u64) -> i64 {
-    i64::try_from(seq).unwrap_or(i64::MAX)
-}
-
 #[async_trait]
 impl Events for Sqlite {
     async fn append_event(&self, site: SiteId, entry: &Entry<'_>, context: &Context) -> Result<()> {
@@ -98,8 +94,8 @@ impl Events for Sqlite {
     async fn events(&self, trail: &Trail, reading: Reading, limit: usize) -> Result<Vec<Event>> {
         let (trail, limit) = (trail.to_string(), i64::try_from(limit).unwrap_or(i64::MAX));
         let (from, seq) = match reading {
-            Reading::After(seq) => ("seq > ? ORDER BY seq", place(seq)),
-            Reading::Before(seq) => ("seq < ? ORDER BY seq DESC", place(seq)),
+            Reading::After(seq) => ("seq > ? ORDER BY seq", integer(seq)),
+            Reading::Before(seq) => ("seq < ? ORDER BY seq DESC", integer(seq)),
         };
         self.read(move |connection| {
             let sql = format!("SELECT {COLUMNS} FROM events WHERE trail = ? AND {from} LIMIT ?");
@@ -154,7 +150,7 @@ impl Events for Sqlite {
         let trail = trail.to_string();
         self.write(move |transaction| {
             let sql = "DELETE FROM events WHERE trail = ? AND seq <= ?";
-            let removed = transaction.prepare_cached(sql)?.execute(params![trail, place(last)])?;
+            let removed = transaction.prepare_cached(sql)?.execute(params![trail, integer(last)])?;
             Ok(u64::try_from(removed).unwrap_or(u64::MAX))
         })
         .await

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use gatepass_keys::KeyId;
 use rusqlite::{Connection, Transaction, params};
 
-use super::{Emitter, Sqlite, from_json, limits, members, one, parsed, primary, sites, time, to_json};
+use super::{Emitter, Sqlite, feed, from_json, limits, members, one, parsed, primary, sites, time, to_json};
 use crate::clock::Timestamp;
 use crate::event::{Context, EventKind};
 use crate::handoff::{
@@ -39,7 +39,7 @@ fn handoff(connection: &Connection, site: SiteId, id: HandoffId) -> Result<Optio
 
 /// When the member's permission ends; `None` when there is no such member.
 fn allowed_until(transaction: &Transaction<'_>, site: SiteId, subject: &str) -> Result<Option<Timestamp>> {
-    let sql = "SELECT allowed_until FROM members WHERE site = ? AND subject = ?";
+    let sql = "SELECT allowed_until FROM members WHERE site = ? AND subject = ? AND doc IS NOT NULL";
     one(transaction, sql, &[&site.to_string(), &subject], |row| Ok(Timestamp::from_millis(row.get(0)?)))
 }
 
@@ -221,6 +221,7 @@ impl Handoffs for Sqlite {
                     id: presented.id,
                     member,
                     details: record.details.clone(),
+                    epoch: record.primary.clone(),
                 }))
             };
             let (kind, id) = (EventKind::HandoffRefused, presented.id);
@@ -355,6 +356,7 @@ impl Handoffs for Sqlite {
         );
         self.write(move |transaction| {
             limits::sweep(transaction, now)?;
+            feed::sweep(transaction, now)?;
             let removed =
                 transaction.execute("DELETE FROM handoffs WHERE expires_at <= ?", [before.millis()])?;
             Ok(u64::try_from(removed).unwrap_or(u64::MAX))

@@ -4,6 +4,7 @@
 
 mod clients;
 mod events;
+mod feed;
 mod handoffs;
 mod limits;
 mod members;
@@ -29,21 +30,25 @@ use crate::id::SiteId;
 use crate::limit::Limits;
 
 /// What makes each schema out of the one before, the first out of nothing.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
+    include_str!("schema/5.sql"),
 ];
 /// How long to wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection, until the store is closed.
+type Shared = Arc<Mutex<Option<Connection>>>;
 
 /// A store in one file.
 #[derive(Clone)]
 pub struct Sqlite {
     /// In WAL a reader never waits for a writer, so reads have a connection of their own.
-    reader: Arc<Mutex<Connection>>,
-    writer: Arc<Mutex<Connection>>,
+    reader: Shared,
+    writer: Shared,
     path: PathBuf,
     limits: Limits,
 }
@@ -81,7 +86,8 @@ impl Sqlite {
         })?;
         let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(named)?;
         reader.busy_timeout(BUSY_TIMEOUT).map_err(named)?;
-        let (reader, writer) = (Arc::new(Mutex::new(reader)), Arc::new(Mutex::new(writer)));
+        let shared = |connection| Arc::new(Mutex::new(Some(connection)));
+        let (reader, writer) = (shared(reader), shared(writer));
         Ok(Self { reader, writer, path: path.to_owned(), limits: Limits::NONE })
     }
 
@@ -94,14 +100,18 @@ impl Sqlite {
 
     /// Runs `work` on a connection, away from the asynchronous threads. Whoever has waited for its turn as long as
     /// for a busy file gives up: so nobody waits for a whole queue of others.
-    async fn run<T, F>(connection: &Arc<Mutex<Connection>>, work: F) -> Result<T>
+    async fn run<T, F>(connection: &Shared, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     {
         let turn = tokio::time::timeout(BUSY_TIMEOUT, Arc::clone(connection).lock_owned()).await;
         let mut connection = turn.map_err(|_| StoreError::Unavailable("the database is busy".to_owned()))?;
-        tokio::task::spawn_blocking(move || work(&mut connection))
+        let work = move || match &mut *connection {
+            Some(connection) => work(connection),
+            None => Err(StoreError::Unavailable("the database is closed".to_owned())),
+        };
+        tokio::task::spawn_blocking(work)
             .await
             .map_err(|e| StoreError::Unavailable(format!("the store's thread ended: {e}")))?
     }
@@ -186,6 +196,15 @@ impl Store for Sqlite {
         };
         let version = rusqlite::version().to_owned();
         Ok(Status { version, bytes: Some(size("") + size("-wal")), ..Status::default() })
+    }
+
+    /// Whoever closes the last connection removes the log, if that may write: so the reader goes first. Other handles on
+    /// this store may live on; all that they then get is that it is closed.
+    async fn close(&self) {
+        for connection in [&self.reader, &self.writer] {
+            let mut connection = Arc::clone(connection).lock_owned().await;
+            tokio::task::spawn_blocking(move || drop(connection.take())).await.ok();
+        }
     }
 
     async fn try_writing(&self) -> Result<()> {
@@ -301,8 +320,8 @@ fn damaged(path: &Path, why: &str) -> StoreError {
 
 /// The epoch of this file: what a replication id is to Redis. Another one when the file is another one, such as a
 /// restored backup; only writing a backup *into* the file that is there goes unseen.
-fn primary(transaction: &Transaction<'_>) -> Result<String> {
-    Ok(transaction.query_row("SELECT value FROM meta WHERE name = 'epoch'", [], |row| row.get(0))?)
+fn primary(connection: &Connection) -> Result<String> {
+    Ok(connection.query_row("SELECT value FROM meta WHERE name = 'epoch'", [], |row| row.get(0))?)
 }
 
 /// Writes events of a site.
@@ -339,6 +358,11 @@ fn all<T>(
         found.push(read(row)?);
     }
     Ok(found)
+}
+
+/// What is counted in a store is far below the largest; of what was asked for, this is as good as it.
+fn integer(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 fn number(value: i64) -> Result<u64> {

@@ -171,7 +171,7 @@ impl Sites for Sqlite {
             }
             transaction.execute("DELETE FROM pairing_codes WHERE site = ?", [id.to_string()])?;
             transaction.execute(
-                "UPDATE sites SET paired = ?, paired_kid = ?,
+                "UPDATE sites SET paired = ?, paired_kid = ?, pulled_epoch = NULL, pulled_at = NULL, delivery = NULL,
                    not_before = max(coalesce(not_before, 0), ?) WHERE id = ?",
                 params![
                     to_json(&proven.paired)?,

@@ -9,7 +9,7 @@ local answers = { bucket('limit_token', KEYS[9], ARGV[13]) }
 
 local record = redis.call('HMGET', handoff, 'token_hash', 'primary', 'spent_at', 'attempt', 'revoked_at',
   'issued_at', 'redeemable_until', 'binding', 'details')
-local wanted = redis.call('HMGET', member, 'allowed_until', 'not_before', 'doc', 'revision', 'updated_at')
+local wanted = redis.call('HMGET', member, 'allowed_until', 'not_before', unpack(MEMBER))
 
 local function refuse(cause)
   return refused(tries, 'handoff.refused', cause, subject, id)
@@ -17,7 +17,7 @@ end
 
 local function allow(outcome)
   if outcome ~= 'previewed' then emit('handoff.' .. outcome, '', subject, id) end
-  return { outcome, record[9], wanted[3], wanted[4], wanted[5] }
+  return { outcome, record[9], record[2], unpack(wanted, 3) }
 end
 
 -- Allows what spends nothing, only so often.

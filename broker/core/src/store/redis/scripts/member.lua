@@ -1,0 +1,27 @@
+-- Stands behind common.lua in front of the scripts that write or list members. KEYS[4] is the index of the members by
+-- their positions, KEYS[5] that of those that were removed.
+local INDEX, REMOVED = KEYS[4], KEYS[5]
+
+-- Gives a member the next position on this site.
+local function advance(member, subject, index)
+  local position = string.format('%.0f', redis.call('HINCRBY', STATE, 'revision', 1))
+  redis.call('HSET', member, 'position', position)
+  redis.call('ZADD', index, position, subject)
+  return position
+end
+
+-- The first members behind a position of these indexes: subject and fields. Which they are only the indexes know, so
+-- their keys are made here, of what these begin with; all are in the slot of their site.
+local function page(begin, after, limit, indexes)
+  local found, members = {}, {}
+  for _, index in ipairs(indexes) do
+    local some = redis.call('ZRANGEBYSCORE', index, '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
+    for i = 1, #some, 2 do found[#found + 1] = { some[i], tonumber(some[i + 1]) } end
+  end
+  table.sort(found, function(one, other) return one[2] < other[2] end)
+  for i = 1, math.min(#found, tonumber(limit)) do
+    local subject = found[i][1]
+    members[i] = { subject, unpack(redis.call('HMGET', begin .. subject, unpack(MEMBER))) }
+  end
+  return members
+end
