@@ -104,6 +104,28 @@ suite! {
         if_match_compares_the_revision,
         a_subject_is_another_one_on_another_site,
     }
+    changes {
+        a_site_pulls_what_lies_behind_its_cursor_in_its_order,
+        a_page_ends_and_says_that_there_is_more,
+        a_cursor_of_another_epoch_or_beyond_the_end_begins_anew,
+        an_acknowledgement_counts_for_the_position_of_now,
+        nobody_acknowledges_for_another_sites_members,
+        the_trail_is_told_of_what_is_new,
+        a_site_that_ever_changes_its_mind_does_not_fill_the_trail,
+        a_site_hears_of_a_member_that_was_removed,
+        a_member_that_was_removed_is_none_to_log_in,
+        a_member_is_made_anew_with_the_same_document_too,
+        an_errand_takes_a_position_and_no_revision,
+        reported_sessions_are_kept_for_a_minute_for_whoever_asked,
+        members_are_listed_in_the_order_of_their_last_change,
+        many_members_are_put_in_their_order,
+        how_far_a_site_has_pulled_is_noted,
+        how_a_site_is_told_is_kept_beside,
+        a_site_is_behind_until_it_has_pulled_everything,
+        of_many_sites_behind_none_is_missed_for_long,
+        after_a_change_of_the_primary_everything_is_pulled_again,
+        while_others_write_no_change_is_lost,
+    }
     sites {
         a_tenant_has_an_origin_once,
         two_tenants_may_have_the_same_origin,

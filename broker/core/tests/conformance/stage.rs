@@ -81,6 +81,11 @@ impl Stage {
         }
     }
 
+    /// Another handle on the store, after whatever befell the connections of the others.
+    pub async fn reconnected(&self) -> Arc<dyn Store> {
+        self.limited(Limits::NONE).await
+    }
+
     /// Makes the store what it is after a failover: all data there, but another primary.
     pub fn change_primary(&self) {
         match &self.backend {
