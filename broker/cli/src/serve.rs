@@ -144,6 +144,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     housekeeping.abort();
     trails.abort();
     bridge.flush_tally().await;
+    store.close().await;
     served?;
     tracing::info!("Gatepass stopped");
     Ok(())

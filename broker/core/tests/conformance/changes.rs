@@ -18,7 +18,7 @@ use crate::pairing::{proven, put_code};
 use crate::stage::{Backend, Came, Stage, T0, Ticket, after, context, wanted};
 
 /// Pulls one page.
-pub async fn pull(stage: &Stage, site: SiteId, epoch: Option<&str>, cursor: u64) -> Changes {
+async fn pull(stage: &Stage, site: SiteId, epoch: Option<&str>, cursor: u64) -> Changes {
     stage.store.changes(site, epoch, cursor, PAGE, T0).await.unwrap().unwrap()
 }
 
@@ -31,7 +31,7 @@ fn said(changes: &Changes) -> Vec<(&str, u64)> {
     changes.members.iter().map(|change| (change.subject.as_str(), change.position)).collect()
 }
 
-fn synced(subject: &str, position: u64) -> Ack {
+pub fn synced(subject: &str, position: u64) -> Ack {
     let applied = Applied::Synced { wordpress_user_id: Some(12) };
     Ack { subject: subject.parse().unwrap(), position, applied, sessions: None }
 }
@@ -71,7 +71,7 @@ async fn asked(stage: &Stage, site: SiteId, subject: &str, errand: Errand) -> Fo
     following
 }
 
-pub async fn remove(stage: &Stage, site: SiteId, subject: &str, now: Timestamp) -> MemberRemoval {
+async fn remove(stage: &Stage, site: SiteId, subject: &str, now: Timestamp) -> MemberRemoval {
     stage.store.remove_member(site, &subject.parse().unwrap(), None, now, &context()).await.unwrap()
 }
 
@@ -578,6 +578,38 @@ pub async fn after_a_change_of_the_primary_everything_is_pulled_again(stage: &St
     let end = store.changes(site, Some(&all.epoch), all.next, PAGE, T0).await.unwrap().unwrap();
     assert!(!end.resync && end.members.is_empty());
     assert_eq!(behind(&*store).await, []);
+}
+
+/// Some put, some look who is behind, and the site pulls as fast as it can.
+pub async fn nobody_takes_away_the_mark_that_another_has_just_made(stage: &Stage) {
+    let site = stage.site().await;
+    pair(stage, site).await;
+    let (mut epoch, mut cursor) = (first(stage, site).await.epoch, 0);
+    for round in 0..100 {
+        let mut racers = JoinSet::new();
+        for racer in 0..6 {
+            let store = Arc::clone(if racer % 2 == 0 { &stage.store } else { &stage.other });
+            let (status, of) = (if round % 2 == 0 { Status::Active } else { Status::Paused }, epoch.clone());
+            racers.spawn(async move {
+                match racer {
+                    0..3 => drop(store.behind(10).await.unwrap()),
+                    3 => drop(store.changes(site, Some(&of), cursor, PAGE, T0).await.unwrap()),
+                    _ => {
+                        let subject = format!("c{racer}").parse().unwrap();
+                        store.put_member(site, &subject, &wanted(status), None, T0, &context()).await.unwrap();
+                    }
+                }
+            });
+        }
+        racers.join_all().await;
+        let at = progress(stage, site).await;
+        assert!(at.pulled < at.position);
+        assert_eq!(behind(&*stage.store).await, [site], "round {round}");
+        let changes = pull(stage, site, Some(&epoch), cursor).await;
+        (cursor, epoch) = (changes.next, changes.epoch);
+        // At its end the next round begins.
+        pull(stage, site, Some(&epoch), cursor).await;
+    }
 }
 
 /// While 64 write, one pulls.

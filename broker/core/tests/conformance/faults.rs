@@ -2,17 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use gatepass_core::StoreError;
 use gatepass_core::clock::System;
 use gatepass_core::handoff::{Issuance, Refusal};
 use gatepass_core::member::Status;
-use gatepass_core::store::{Handoffs, Members, Sites};
+use gatepass_core::store::{Errand, Handoffs, Members, Sites};
 use gatepass_core::store::{
     redis::{Options, Redis},
     sqlite::Sqlite,
 };
+use gatepass_core::{Store, StoreError};
 
-use crate::stage::{Backend, Came, RedisServer, Stage, T0, Ticket, after, context};
+use crate::stage::{Backend, Came, RedisServer, Stage, T0, Ticket, after, context, new_site};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_redis_is_unavailable_and_the_same_attempt_finds_out() {
@@ -218,4 +218,57 @@ fn a_file_that_is_no_database_is_refused_and_left_alone() {
     let error = Sqlite::open(&path, &System).unwrap_err();
     assert!(matches!(&error, StoreError::Corrupt(why) if why.contains("gatepass.db")), "{error}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+#[tokio::test]
+async fn a_file_that_is_closed_leaves_no_log_behind_although_handles_on_it_live_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gatepass.db");
+    let log = folder.path().join("gatepass.db-wal");
+    let store = Sqlite::open(&path, &System).unwrap();
+    let handle = store.clone();
+    store.create_site(&new_site("default", "https://example.com"), T0, &context()).await.unwrap();
+    handle.ping().await.unwrap();
+    assert!(log.exists());
+    store.close().await;
+    assert!(!log.exists());
+    for answer in [handle.ping().await, handle.try_writing().await, store.sweep(T0).await.map(drop)] {
+        assert!(matches!(&answer, Err(StoreError::Unavailable(why)) if why.contains("closed")), "{answer:?}");
+    }
+    handle.close().await;
+    assert!(!log.exists());
+    Sqlite::open(&path, &System).unwrap().ping().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn closing_waits_for_what_is_being_done() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("gatepass.db"), &System).unwrap();
+        let mut busy = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let (writer, checker) = (store.clone(), store.clone());
+            busy.spawn(async move { while writer.try_writing().await.is_ok() {} });
+            busy.spawn(async move { while checker.ping().await.is_ok() && checker.check().await.is_ok() {} });
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        store.close().await;
+        assert!(!folder.path().join("gatepass.db-wal").exists());
+        busy.join_all().await;
+        assert!(!folder.path().join("gatepass.db-wal").exists());
+    }
+}
+
+/// A crash in between leaves a mark too many, never one too few.
+#[tokio::test]
+async fn a_site_is_marked_before_it_has_something_to_pull() {
+    let stage = Stage::redis().await;
+    let Backend::Redis(server) = &stage.backend else { panic!() };
+    let site = stage.site_with_member().await;
+    server.command(&["DEL", "gp:behind", &format!("gp:{{{site}}}:members")]);
+    server.command(&["SET", &format!("gp:{{{site}}}:members"), "no index"]);
+    let subject = "cust-1".parse().unwrap();
+    let asked = stage.store.ask_of_site(site, &subject, Errand::EndSessions, T0, &context()).await;
+    assert!(asked.is_err(), "{asked:?}");
+    assert!(server.query::<bool>(&["HEXISTS", "gp:behind", &site.to_string()]).unwrap());
 }

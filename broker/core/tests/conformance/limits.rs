@@ -9,8 +9,8 @@ use gatepass_core::event::{Actor, Context};
 use gatepass_core::handoff::{Issuance, Refusal};
 use gatepass_core::limit::{Bucket, Limited, Limits, Rate};
 use gatepass_core::member::Status;
-use gatepass_core::store::MemberPut;
-use gatepass_core::{ClientId, SiteId, Store, Timestamp};
+use gatepass_core::store::{Asking, Errand, MemberPut, MemberRemoval};
+use gatepass_core::{ClientId, SiteId, Store, Subject, Timestamp};
 
 use crate::stage::{Came, Stage, T0, Ticket, after, came, context, wanted};
 
@@ -183,6 +183,67 @@ pub async fn shutting_a_member_out_is_never_refused(stage: &Stage) {
     assert!(put(Status::Active).await, "letting in again is counted");
     let member = store.member(site, &subject).await.unwrap().unwrap();
     assert_eq!(member.wanted.membership.status, Status::Canceled);
+}
+
+pub async fn removing_and_ending_sessions_is_never_refused(stage: &Stage) {
+    let site = stage.site_with_member().await;
+    let store = stage.limited(Limits { api_key: FIVE, ..Limits::NONE }).await;
+    let (by, subject, nobody) = (panel(), "cust-1".parse().unwrap(), "nobody".parse().unwrap());
+    let ask = async |errand| store.ask_of_site(site, &subject, errand, T0, &by).await.unwrap();
+    let remove =
+        async |subject: &Subject| store.remove_member(site, subject, None, T0, &by).await.unwrap();
+    for errand in [Errand::TryAgain, Errand::ReportSessions, Errand::EndSessions, Errand::TryAgain] {
+        assert!(matches!(ask(errand).await, Asking::Asked(_)));
+    }
+    assert_eq!(remove(&nobody).await, MemberRemoval::NotFound);
+    let full = limited(Bucket::ApiKey, 12);
+    for errand in [Errand::TryAgain, Errand::ReportSessions] {
+        assert_eq!(ask(errand).await, Asking::Limited(full));
+    }
+    assert_eq!(remove(&nobody).await, MemberRemoval::Limited(full));
+    let position = store.sync(site, &subject).await.unwrap().unwrap().position;
+    assert_eq!(position, 5);
+    for more in 1..=3 {
+        let Asking::Asked(now) = ask(Errand::EndSessions).await else { panic!() };
+        assert_eq!(now.position, position + more);
+    }
+    assert!(matches!(remove(&subject).await, MemberRemoval::Removed(_)));
+    assert!(matches!(remove(&subject).await, MemberRemoval::AlreadyRemoved(_)));
+    assert!(matches!(ask(Errand::EndSessions).await, Asking::Asked(_)));
+    // The trail is told once a minute that there were more.
+    assert_eq!(
+        stage.trail(site).await.split_off(2),
+        [
+            "member.sync_asked",
+            "member.sessions_ended",
+            "member.sync_asked",
+            "member.refused: limit_api_key",
+            "member.removed"
+        ]
+    );
+}
+
+pub async fn many_members_count_as_one(stage: &Stage) {
+    let site = stage.site_with_member().await;
+    let store = stage.limited(Limits { api_key: FIVE, ..Limits::NONE }).await;
+    let by = panel();
+    let put = async |subjects: &[&str], status| {
+        let many: Vec<_> =
+            subjects.iter().map(|subject| (subject.parse().unwrap(), wanted(status))).collect();
+        store.put_members(site, &many, T0, &by).await.unwrap()
+    };
+    let thousand: Vec<_> = (0..1200).map(|number| format!("c{number}")).collect();
+    let thousand: Vec<_> = thousand.iter().map(String::as_str).collect();
+    for status in [Status::Active, Status::Trialing, Status::Active, Status::Trialing, Status::Active] {
+        let came = put(&thousand, status).await;
+        assert!(came.iter().all(|came| matches!(came, MemberPut::Created(_) | MemberPut::Updated(_))));
+    }
+    let full = MemberPut::Limited(limited(Bucket::ApiKey, 12));
+    assert!(put(&thousand, Status::Active).await.iter().all(|came| *came == full));
+    // What shuts out goes through, beside what does not.
+    let [canceled, new] = &put(&["c0", "new"], Status::Canceled).await[..] else { panic!() };
+    assert!(matches!(canceled, MemberPut::Updated(_)));
+    assert_eq!(*new, full);
 }
 
 /// Whoever has a full bucket to share the address with still sees which page is theirs.

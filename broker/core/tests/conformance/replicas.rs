@@ -10,7 +10,7 @@ use gatepass_core::limit::{Limits, Rate};
 use gatepass_core::member::Status;
 use gatepass_core::pairing::{PAIRING_LIFETIME, PairingCode};
 use gatepass_core::store::redis::{Options, Redis};
-use gatepass_core::store::{Clients, Handoffs, MemberPut, Members, Result, Sites};
+use gatepass_core::store::{Clients, Errand, Handoffs, MemberPut, Members, Result, Sites};
 use gatepass_core::{ClientId, SiteId, Store, StoreError};
 
 use crate::faults::wait;
@@ -89,11 +89,26 @@ async fn every_write_that_takes_rights_away_waits_and_so_does_its_repetition() {
     store.create_site(&other, T0, &context()).await.unwrap();
 
     let (by, subject) = (context(), "cust-1".parse().unwrap());
+    let (gone, ended) = ("cust-3".parse().unwrap(), "cust-4".parse().unwrap());
+    for subject in ["cust-2", "cust-3", "cust-4"] {
+        pair.put(subject, Status::Active).await.unwrap();
+    }
     let (pairing, kid) = (proven("one", 1), ticket.handoff.kid.clone());
     let all = async |check: &dyn Fn(&str, Result<()>)| {
         // At once, for each takes as long as the replicas are given.
         tokio::join!(
             async { check("put_member", pair.put("cust-1", Status::Canceled).await.map(drop)) },
+            async {
+                let many = [("cust-2".parse().unwrap(), wanted(Status::Canceled))];
+                check("put_members", store.put_members(site, &many, T0, &by).await.map(drop));
+            },
+            async {
+                check("remove_member", store.remove_member(site, &gone, None, T0, &by).await.map(drop));
+            },
+            async {
+                let asked = store.ask_of_site(site, &ended, Errand::EndSessions, T0, &by).await;
+                check("ask_of_site", asked.map(drop));
+            },
             async {
                 let revoked = store.revoke_handoff(site, ticket.handoff.id, T0, &by).await;
                 check("revoke_handoff", revoked.map(drop));

@@ -3,11 +3,13 @@
 
 use std::path::Path;
 
+use gatepass_core::change::Acknowledged;
 use gatepass_core::clock::System;
 use gatepass_core::handoff::Issuance;
 use gatepass_core::heartbeat::Heartbeat;
 use gatepass_core::limit::{Limits, Rate};
-use gatepass_core::store::{Clients, Events, Handoffs, Members, Sites};
+use gatepass_core::member::Status;
+use gatepass_core::store::{Clients, Events, Feed, Handoffs, MemberPut, Members, Sites};
 use gatepass_core::store::{
     redis::{Options, Redis},
     sqlite::Sqlite,
@@ -15,9 +17,10 @@ use gatepass_core::store::{
 use gatepass_core::trail::{Reading, Trail};
 use gatepass_core::{SiteId, StoreError};
 
+use crate::changes::synced;
 use crate::heartbeat::heartbeat;
 use crate::pairing::{proven, put_code};
-use crate::stage::{RedisServer, T0, Ticket, context};
+use crate::stage::{RedisServer, T0, Ticket, context, new_site, wanted};
 
 const SITE: &str = "site_agrag6hy5byvbdbav5e43yh4bu";
 
@@ -34,9 +37,10 @@ fn schema_of_a_new_file() -> i64 {
 }
 
 /// What made each older schema out of the one before.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     include_str!("../../src/store/sqlite/schema/2.sql"),
     include_str!("../../src/store/sqlite/schema/3.sql"),
+    include_str!("../../src/store/sqlite/schema/4.sql"),
 ];
 
 /// A file of an older schema, with what the release that wrote the first put in.
@@ -90,8 +94,41 @@ async fn assert_migrated(schema: usize) {
         let said = Heartbeat { url: found.origin.url().clone(), ..heartbeat() };
         store.hear(site, &said, T0, &context()).await.unwrap();
         assert!(store.site(site).await.unwrap().unwrap().pulse.seen.is_some());
+        assert_eq!(store.behind(10).await.unwrap(), [site]);
+        let all = store.changes(site, None, 0, 10, T0).await.unwrap().unwrap();
+        let positions: Vec<_> = all.members.iter().map(|change| (change.position, change.revision)).collect();
+        assert!(positions.iter().zip(1..).all(|(found, number)| *found == (number, number)), "{positions:?}");
+        let acks = [synced("cust-active", 1)];
+        let kept = store.acknowledge(site, &all.epoch, &acks, T0, &context()).await.unwrap();
+        assert_eq!(kept, Acknowledged::Kept { kept: 1 });
     }
     assert_eq!(schema_of(&path), schema_of_a_new_file());
+}
+
+/// The layout of Redis has no number for it: what an older Gatepass did not write is known from what it did.
+#[tokio::test]
+async fn members_that_an_older_gatepass_put_into_redis_are_followed() {
+    let server = RedisServer::start();
+    let store = Redis::connect(&server.url(), &Options::default()).await.unwrap();
+    let site = new_site("default", "https://example.com");
+    store.create_site(&site, T0, &context()).await.unwrap();
+    put_code(&store, site.id, "code", true, T0).await;
+    store.pair(site.id, &proven("code", 1), T0, &context()).await.unwrap();
+    let subject = "cust-1".parse().unwrap();
+    store.put_member(site.id, &subject, &wanted(Status::Active), None, T0, &context()).await.unwrap();
+    server.command(&["HDEL", &format!("gp:{{{}}}:m:cust-1", site.id), "position", "effect"]);
+    server.command(&["DEL", "gp:behind", "gp:{gp:behind}:epoch", "gp:{gp:behind}:handles"]);
+
+    assert_eq!(store.behind(10).await.unwrap(), [site.id]);
+    let all = store.changes(site.id, None, 0, 10, T0).await.unwrap().unwrap();
+    assert_eq!((all.members[0].position, all.members[0].revision), (1, 1));
+    assert_eq!(store.sync(site.id, &subject).await.unwrap().unwrap().position, 1);
+    assert_eq!(store.members(site.id, 0, 10).await.unwrap()[0].following.position, 1);
+    let kept = store.acknowledge(site.id, &all.epoch, &[synced("cust-1", 1)], T0, &context()).await.unwrap();
+    assert_eq!(kept, Acknowledged::Kept { kept: 1 });
+    let put =
+        store.put_member(site.id, &subject, &wanted(Status::Paused), None, T0, &context()).await.unwrap();
+    assert!(matches!(put, MemberPut::Updated(member) if member.following.position == 2));
 }
 
 #[test]

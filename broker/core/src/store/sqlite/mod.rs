@@ -14,12 +14,14 @@ use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as BlockingMutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use data_encoding::BASE64URL_NOPAD;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior};
+use rusqlite::{
+    Connection, InterruptHandle, OpenFlags, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior,
+};
 
 use tokio::sync::Mutex;
 
@@ -40,6 +42,9 @@ const MIGRATIONS: [&str; 5] = [
 /// How long to wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often a check is told to stop.
+const CHECK_STOP: Duration = Duration::from_millis(10);
+
 /// A connection, until the store is closed.
 type Shared = Arc<Mutex<Option<Connection>>>;
 
@@ -49,6 +54,9 @@ pub struct Sqlite {
     /// In WAL a reader never waits for a writer, so reads have a connection of their own.
     reader: Shared,
     writer: Shared,
+    /// Whose turn it is to check, and what stops it.
+    check: Arc<Mutex<()>>,
+    check_stop: Arc<BlockingMutex<Option<InterruptHandle>>>,
     path: PathBuf,
     limits: Limits,
 }
@@ -88,7 +96,8 @@ impl Sqlite {
         reader.busy_timeout(BUSY_TIMEOUT).map_err(named)?;
         let shared = |connection| Arc::new(Mutex::new(Some(connection)));
         let (reader, writer) = (shared(reader), shared(writer));
-        Ok(Self { reader, writer, path: path.to_owned(), limits: Limits::NONE })
+        let (check, check_stop) = (Arc::default(), Arc::default());
+        Ok(Self { reader, writer, check, check_stop, path: path.to_owned(), limits: Limits::NONE })
     }
 
     /// The same store, with these limits.
@@ -154,11 +163,17 @@ impl Store for Sqlite {
     }
 
     async fn check(&self) -> Result<()> {
-        let path = self.path.clone();
+        let turn = Arc::clone(&self.check).lock_owned().await;
+        self.ping().await?;
+        let (path, stop) = (self.path.clone(), Arc::clone(&self.check_stop));
         // On a connection of its own: it may take seconds, in which others read on.
         let check = move || {
             let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            *stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection.get_interrupt_handle());
+            let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+            drop(connection);
+            drop(turn);
+            found
         };
         // And on a thread of its own: a runtime that ends would wait for one of its threads.
         let (answer, found) = tokio::sync::oneshot::channel();
@@ -201,10 +216,20 @@ impl Store for Sqlite {
     /// Whoever closes the last connection removes the log, if that may write: so the reader goes first. Other handles on
     /// this store may live on; all that they then get is that it is closed.
     async fn close(&self) {
+        let checks_no_more = loop {
+            if let Some(running) = &*self.check_stop.lock().unwrap_or_else(PoisonError::into_inner) {
+                running.interrupt();
+            }
+            // Again, for one that had just not begun.
+            if let Ok(turn) = tokio::time::timeout(CHECK_STOP, self.check.lock()).await {
+                break turn;
+            }
+        };
         for connection in [&self.reader, &self.writer] {
             let mut connection = Arc::clone(connection).lock_owned().await;
             tokio::task::spawn_blocking(move || drop(connection.take())).await.ok();
         }
+        drop(checks_no_more);
     }
 
     async fn try_writing(&self) -> Result<()> {
