@@ -6,6 +6,7 @@ use gatepass_core::Store;
 use gatepass_http::Ambient;
 use gatepass_http::cache::SiteMemory;
 use gatepass_http::destinations::Destinations;
+use gatepass_http::regulars::Regulars;
 use gatepass_http::strangers::Strangers;
 use gatepass_keys::KeySet;
 use url::Url;
@@ -26,6 +27,11 @@ pub struct BridgeState {
     pub(crate) sites: SiteMemory,
     /// Who shows a pairing code is a stranger.
     pub(crate) pairing: Strangers,
+    /// How often a site may ask for changes: enough to pull a hundred thousand members as fast as any WordPress makes
+    /// users of them.
+    pub(crate) pulls: Regulars,
+    /// How often it may say what it has applied.
+    pub(crate) acks: Regulars,
     pub(crate) tally: Tally,
 }
 
@@ -52,6 +58,8 @@ impl BridgeState {
             challenger: Challenger::new(destinations)?,
             sites,
             pairing: Strangers::default(),
+            pulls: Regulars::new(50_000, 300),
+            acks: Regulars::new(200_000, 300),
             tally: Tally::default(),
         })
     }

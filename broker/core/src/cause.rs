@@ -203,16 +203,18 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::change::SyncError;
     use crate::handoff::Refusal;
     use crate::limit::Bucket;
     use crate::reference::LOCAL_CAUSES;
 
     #[test]
-    fn every_cause_of_the_store_and_of_a_reference_is_explained_once() {
+    fn every_cause_of_the_store_of_a_site_and_of_a_reference_is_explained_once() {
         let explained: HashSet<_> = EXPLANATIONS.iter().map(|explanation| explanation.cause).collect();
         assert_eq!(explained.len(), EXPLANATIONS.len());
         let causes = Refusal::ALL.into_iter().map(Refusal::cause);
         let causes = causes.chain(Bucket::ALL.into_iter().map(Bucket::cause));
+        let causes = causes.chain(SyncError::CODES);
         for cause in causes.chain(LOCAL_CAUSES.into_iter().map(|(_, cause)| cause)) {
             assert!(explained.contains(cause), "{cause}");
         }

@@ -120,6 +120,27 @@ pub struct SyncError {
     pub message: String,
 }
 
+impl SyncError {
+    /// The longest message, in characters.
+    pub const MAX_MESSAGE: usize = 200;
+    /// The longest code, in bytes.
+    pub const MAX_CODE: usize = 40;
+    /// What a site gives as a cause; any other is [`INTERNAL`](Self::INTERNAL) here.
+    pub const CODES: [&'static str; 9] = [
+        "email_taken",
+        "username_taken",
+        "email_invalid",
+        "role_not_allowed",
+        "account_privileged",
+        "account_not_on_blog",
+        "account_blocked",
+        "switched_off",
+        Self::INTERNAL,
+    ];
+    /// WordPress itself failed, or nobody knows better.
+    pub const INTERNAL: &'static str = "internal";
+}
+
 /// Where WordPress stands with one member.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Following {

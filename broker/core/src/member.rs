@@ -68,6 +68,11 @@ impl Membership {
         Some(by_status.min(self.valid_until.unwrap_or(forever)))
     }
 
+    /// The same in whole seconds since 1970, as WordPress counts: `0` means never.
+    pub fn allowed_until_secs(&self) -> i64 {
+        self.allowed_until().map_or(0, |until| until.secs().max(0))
+    }
+
     /// Whether the member may come in at `now`.
     pub fn allows(&self, now: Timestamp) -> bool {
         self.allowed_until().is_some_and(|until| now < until)

@@ -4,6 +4,7 @@ use email_address::{EmailAddress, Options};
 use serde::Serialize;
 use url::Url;
 
+use crate::change::{MAX_SESSIONS, Session, SyncError};
 use crate::handoff::OnBehalf;
 use crate::id::Subject;
 use crate::member::{Consent, Membership, Status, Wanted};
@@ -182,6 +183,40 @@ pub fn on_behalf(subject: &str, name: &str, reason: &str) -> Result<OnBehalf, Fi
         }
         _ => Err(errors),
     }
+}
+
+/// Checks the sessions that a site reports of one user, and mends what they say of browsers as a redemption does.
+pub fn sessions(errors: &mut FieldErrors, field: &str, sessions: &mut [Session]) {
+    if sessions.len() > MAX_SESSIONS {
+        errors.push(FieldError::new(field, "too_long", format!("at most {MAX_SESSIONS} sessions")));
+    }
+    for (number, Session { id, user_agent: browser, .. }) in sessions.iter_mut().enumerate() {
+        if id.len() != 16 || !id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            let field = format!("{field}[{number}].id");
+            errors.push(FieldError::new(&field, "invalid", "expected 16 of 0-9 a-f"));
+        }
+        *browser = user_agent(browser).unwrap_or_default();
+    }
+}
+
+/// What is kept of a browser's name of itself: its begin, and nothing that is a secret.
+pub fn user_agent(text: &str) -> Option<String> {
+    let text: String = text.chars().filter(|c| !c.is_control()).take(300).collect();
+    Some(text).filter(|text| !secret::stands_in(text))
+}
+
+/// Checks why WordPress does not follow, and reads it.
+pub fn sync_error(errors: &mut FieldErrors, field: &str, code: &str, message: String) -> SyncError {
+    let is_word = code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if code.is_empty() || code.len() > SyncError::MAX_CODE || !is_word {
+        let message = format!("1 to {} of a-z and _", SyncError::MAX_CODE);
+        errors.push(FieldError::new(&format!("{field}.code"), "invalid", message));
+    }
+    text(errors, &format!("{field}.message"), &message, SyncError::MAX_MESSAGE);
+    // What we know by name is told to people in our words; a newer plugin may know more.
+    let known = SyncError::CODES.into_iter().find(|known| *known == code);
+    let message = if secret::stands_in(&message) { String::new() } else { message };
+    SyncError { code: known.unwrap_or(SyncError::INTERNAL).to_owned(), message }
 }
 
 /// The longest address that a site says it has, in bytes.

@@ -21,6 +21,11 @@ use crate::{Code, Problem};
 /// limits, is under 8 KiB.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
+/// Lets the bodies at one address be larger: to be registered with its resource, beside a `web::PayloadConfig` of the
+/// same size.
+#[derive(Debug, Clone, Copy)]
+pub struct MaxBodyBytes(pub usize);
+
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -55,6 +60,7 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let supported = is_supported(request);
+        let max = request.app_data().map_or(MAX_BODY_BYTES, |MaxBodyBytes(bytes)| *bytes);
         let (request, bytes) = (request.clone(), web::Bytes::from_request(request, payload));
         Box::pin(async move {
             if !supported {
@@ -64,8 +70,9 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
                 .await?
                 .map_err(|_| Problem::new(Code::RequestTimeout))?
                 .map_err(|error| match error.as_response_error().status_code().as_u16() {
-                    413 => Problem::new(Code::PayloadTooLarge)
-                        .detail(format!("at most {MAX_BODY_BYTES} bytes are read")),
+                    413 => {
+                        Problem::new(Code::PayloadTooLarge).detail(format!("at most {max} bytes are read"))
+                    }
                     _ => Problem::new(Code::MalformedRequest).detail("the body did not arrive whole"),
                 })?;
             parse(&bytes).map(Self)

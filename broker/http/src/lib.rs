@@ -4,6 +4,7 @@
 pub mod ambient;
 mod bearer;
 pub mod body;
+mod bucket;
 pub mod cache;
 pub mod client_address;
 pub mod code;
@@ -15,6 +16,7 @@ pub mod measured;
 pub mod metrics;
 pub mod outbound;
 pub mod problem;
+pub mod regulars;
 pub mod request_id;
 mod seldom;
 pub mod server;

@@ -5,12 +5,12 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use gatepass_core::Timestamp;
 use gatepass_core::limit::{Pace, network};
 use moka::sync::Cache;
 
+use crate::bucket::{Bucket, pace};
 use crate::metrics::STRANGERS_REFUSED;
 use crate::{ClientAddress, Code, Problem};
 
@@ -18,11 +18,6 @@ use crate::{ClientAddress, Code, Problem};
 const ALL: Pace = pace(2_000, 1000);
 /// For one network.
 const ONE: Pace = pace(50_000, 100);
-
-/// One each `interval` microseconds, and so many at once. Threads read the clock a moment apart.
-const fn pace(interval: i64, burst: i64) -> Pace {
-    Pace { interval, window: interval * burst, leeway: interval * burst }
-}
 
 /// How many networks are told apart; the total holds beyond.
 const MAX_NETWORKS: u64 = 10_000;
@@ -49,25 +44,12 @@ impl Strangers {
     /// [`Code::Overloaded`] when there is none left at present.
     pub fn admit(&self, ClientAddress(address): ClientAddress, now: Timestamp) -> Result<(), Problem> {
         let own = self.by_network.get_with(network(address), Arc::default);
-        if own.take(ONE, now) && self.all.take(ALL, now) {
+        if own.take(ONE, now).and_then(|()| self.all.take(ALL, now)).is_ok() {
             Ok(())
         } else {
             metrics::counter!(STRANGERS_REFUSED).increment(1);
             Err(Problem::new(Code::Overloaded))
         }
-    }
-}
-
-/// A bucket, kept as the one time at which it will be empty; in microseconds.
-#[derive(Debug, Default)]
-struct Bucket {
-    empty_at: AtomicI64,
-}
-
-impl Bucket {
-    fn take(&self, pace: Pace, now: Timestamp) -> bool {
-        let add = |empty_at| pace.add(Some(empty_at), now).ok();
-        self.empty_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
     }
 }
 

@@ -1,20 +1,32 @@
 //! The API for sites, `/wp/v1`.
 
+mod changes;
 mod heartbeats;
+mod member;
 mod outcomes;
 mod pairings;
 mod redemptions;
 
 use actix_web::web;
 use gatepass_core::site::Policy;
+use gatepass_http::body::MaxBodyBytes;
 use serde::Serialize;
 use url::Url;
+
+use self::member::MemberAnswer;
 
 /// Every route of the bridge.
 pub fn routes(config: &mut web::ServiceConfig) {
     // One resource a path, so that another method is answered 405 and not 404.
     let at = web::resource::<&str>;
     config
+        .service(at("/wp/v1/changes").route(web::get().to(changes::read)))
+        .service(
+            at("/wp/v1/changes/acks")
+                .app_data(web::PayloadConfig::new(changes::MAX_ACKS_BYTES))
+                .app_data(MaxBodyBytes(changes::MAX_ACKS_BYTES))
+                .route(web::post().to(changes::acknowledge)),
+        )
         .service(at("/wp/v1/pairings").route(web::post().to(pairings::create)))
         .service(at("/wp/v1/heartbeat").route(web::post().to(heartbeats::create)))
         .service(at("/wp/v1/redemptions").route(web::post().to(redemptions::create)))

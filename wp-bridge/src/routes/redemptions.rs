@@ -4,16 +4,16 @@ use std::net::IpAddr;
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
-use gatepass_core::handoff::{Details, Intent, OnBehalf, Preview};
-use gatepass_core::member::{Member, Membership};
+use gatepass_core::handoff::{Details, Intent, OnBehalf, Preview, Redeemed};
+use gatepass_core::member::{Consent, Membership};
 use gatepass_core::redeem::{self, Allowed, RedeemError, redeem};
 use gatepass_core::site::Policy;
-use gatepass_core::{Attempt, HandoffId, Subject, secret};
+use gatepass_core::{Attempt, HandoffId, Subject, validate};
 use gatepass_http::{Json, Problem, Then, metrics};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::PolicyAnswer;
+use super::{MemberAnswer, PolicyAnswer};
 use crate::BridgeState;
 use crate::error::from_redeem;
 use crate::extract::ProvenSite;
@@ -48,23 +48,12 @@ pub(super) struct Answer<'a> {
     repeat: bool,
     member: MemberAnswer<'a>,
     membership: &'a Membership,
+    consent: &'a Consent,
+    standing: Standing<'a>,
     session: Session,
     actor: &'a Option<OnBehalf>,
     redirect_to: &'a Option<String>,
     policy: PolicyAnswer<'a>,
-}
-
-#[derive(Serialize)]
-pub(super) struct MemberAnswer<'a> {
-    revision: u64,
-    email: &'a str,
-    email_verified: bool,
-    username: Option<&'a str>,
-    display_name: &'a str,
-    first_name: &'a str,
-    last_name: &'a str,
-    locale: &'a str,
-    roles: &'a [String],
 }
 
 /// Enough to ask "continue as …?".
@@ -98,6 +87,27 @@ impl<'a> PreviewAnswer<'a> {
     }
 }
 
+/// What the site then knows of the customer, without pulling: the same that it would have got by that.
+#[derive(Serialize)]
+struct Standing<'a> {
+    epoch: &'a str,
+    position: u64,
+    allowed_until: i64,
+    sessions_ended: u64,
+}
+
+impl<'a> From<&'a Redeemed> for Standing<'a> {
+    fn from(redeemed: &'a Redeemed) -> Self {
+        let member = redeemed.member();
+        Self {
+            epoch: redeemed.epoch(),
+            position: member.following.position,
+            allowed_until: member.wanted.membership.allowed_until_secs(),
+            sessions_ended: member.sessions_ended,
+        }
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct Session {
     remember: bool,
@@ -112,30 +122,12 @@ impl From<&Details> for Session {
     }
 }
 
-impl<'a> From<&'a Member> for MemberAnswer<'a> {
-    fn from(member: &'a Member) -> Self {
-        let wanted = &member.wanted;
-        Self {
-            revision: member.revision,
-            email: &wanted.email,
-            email_verified: wanted.email_verified,
-            username: wanted.username.as_deref(),
-            display_name: &wanted.display_name,
-            first_name: &wanted.first_name,
-            last_name: &wanted.last_name,
-            locale: &wanted.locale,
-            roles: &wanted.roles,
-        }
-    }
-}
-
 pub(super) async fn create(
     state: web::Data<BridgeState>,
     Then(ProvenSite { site, mut context }, Json(body)): Then<ProvenSite, Json<Presented>>,
 ) -> Result<HttpResponse, Problem> {
     context.client_ip = body.client_ip;
-    let user_agent: String = body.user_agent.chars().filter(|c| !c.is_control()).take(300).collect();
-    context.user_agent = Some(user_agent).filter(|text| !secret::stands_in(text));
+    context.user_agent = validate::user_agent(&body.user_agent);
     let request = redeem::Request {
         intent: if body.preview { Intent::Preview } else { Intent::Spend },
         site: site.id,
@@ -165,8 +157,10 @@ pub(super) async fn create(
         jti: redeemed.id().uuid(),
         subject: &member.subject,
         repeat,
-        member: MemberAnswer::from(member),
+        member: MemberAnswer::new(member.revision, &member.wanted),
         membership: &member.wanted.membership,
+        consent: &member.wanted.consent,
+        standing: Standing::from(&*redeemed),
         session: Session::from(details),
         actor: &details.actor,
         redirect_to: &details.redirect_to,
