@@ -188,6 +188,27 @@ impl FakeSite {
         Answer::read(request.send().await?).await
     }
 
+    /// Reads from the bridge, with a proof or without.
+    pub async fn get(&self, code: &PairingCode, path: &str, proof: Option<&str>) -> Result<Answer> {
+        let mut request = self.http.request(Method::GET, format!("{}{path}", code.bridge));
+        if let Some(proof) = proof {
+            request = request.bearer_auth(proof);
+        }
+        Answer::read(request.send().await?).await
+    }
+
+    /// What lies behind a cursor, which is of this epoch.
+    pub async fn changes(&self, code: &PairingCode, after: u64, epoch: Option<&str>) -> Result<Answer> {
+        let epoch = epoch.map(|epoch| format!("&epoch={epoch}")).unwrap_or_default();
+        let path = format!("/wp/v1/changes?after={after}{epoch}");
+        self.get(code, &path, Some(&self.proof(&self.claims(code)))).await
+    }
+
+    /// Says what it has applied.
+    pub async fn acknowledge(&self, code: &PairingCode, epoch: &str, acks: &Value) -> Result<Answer> {
+        self.ask(code, "/wp/v1/changes/acks", &json!({ "epoch": epoch, "acks": acks })).await
+    }
+
     /// Posts to the bridge with a good proof.
     pub async fn ask(&self, code: &PairingCode, path: &str, body: &Value) -> Result<Answer> {
         self.post(code, path, Some(&self.proof(&self.claims(code))), body).await

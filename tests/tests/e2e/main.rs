@@ -5,6 +5,7 @@ mod audit;
 mod bound;
 mod bridge;
 mod browser;
+mod changes;
 mod click;
 mod damage;
 mod doctor;
@@ -104,6 +105,11 @@ gatepass_tests::run! {
         heartbeat::a_login_page_that_was_renamed_is_used_from_then_on,
         heartbeat::a_copy_of_a_site_is_told_so_and_changes_nothing,
         heartbeat::a_site_that_says_ever_new_things_is_slowed_down,
+        changes::a_site_pulls_what_the_panel_wants_and_says_what_came_of_it,
+        changes::a_login_tells_where_the_customer_stands_and_a_preview_does_not,
+        changes::a_site_sees_and_acknowledges_only_its_own_members,
+        changes::what_is_no_cursor_and_no_acknowledgement_is_refused,
+        changes::a_site_that_asks_without_end_is_slowed_down_and_no_other,
         hostile::no_hostile_request_to_the_panel_api_does_anything,
         hostile::no_hostile_address_or_header_does_anything,
         hostile::no_hostile_request_to_the_bridge_does_anything,
@@ -186,6 +192,7 @@ gatepass_tests::run! {
         faults::while_the_store_is_paused_the_page_is_a_503_and_the_same_attempt_works_afterwards,
         faults::the_button_on_the_temporary_page_repeats_the_attempt,
         faults::after_a_restart_of_the_store_the_page_says_ask_again_and_a_new_click_works,
+        changes::after_a_restart_of_the_store_a_site_begins_anew,
         faults::with_gatepass_gone_the_page_is_a_503_and_passwords_still_work,
         faults::restarting_gatepass_fails_no_login_that_was_issued_before,
         faults::the_owner_can_switch_it_off_and_on,
