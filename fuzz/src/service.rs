@@ -301,7 +301,9 @@ async fn furnish(store: &dyn Store, keyring: &Keyring, rng: &dyn Rng) -> Vec<(&'
         issued_at: NOW,
         expires_at: NOW + 60,
     };
+    let changes = store.changes(paired, None, 0, 1, now).await.expect("an answer").expect("a site");
     vec![
+        ("epoch", changes.epoch),
         ("site", paired.to_string()),
         ("unpaired", unpaired.to_string()),
         ("handoff", issued.id.to_string()),

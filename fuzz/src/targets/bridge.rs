@@ -1,4 +1,5 @@
-//! The bridge whole: pairing, heartbeat, redemption and outcome, the proof in the header included.
+//! The bridge whole: pairing, heartbeat, redemption, outcome, changes and acknowledgements, the proof in the header
+//! included.
 
 use serde_json::Value;
 
@@ -29,6 +30,13 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "POST /wp/v1/heartbeat\n\n{\"versions\":{\"plugin\":\"0.1\",\"wordpress\":\"7.1\",\"php\":\"8.2\"},\"url\":\"{origin}/blog\",\"landing_url\":\"{origin}/enter?action=gatepass\",\"checks\":{\"rest_api\":\"good\",\"https\":\"critical\"}}",
         "POST /wp/v1/heartbeat\n\n{\"versions\":{},\"url\":\"https://staging.example\",\"landing_url\":\"{origin}/\"}",
         "POST /wp/v1/heartbeat\n\n{\"versions\":{\"plugin\":\"\"},\"url\":\"{origin}\",\"landing_url\":\"{origin}/#x\",\"checks\":{\"A\":\"good\",\"a\":[\"good\"]}}",
+        "GET /wp/v1/changes?after=0",
+        "GET /wp/v1/changes?after=1&epoch={epoch}",
+        "GET /wp/v1/changes?after=18446744073709551615&epoch={epoch}",
+        "GET /wp/v1/changes?after=-1&after=1&epoch=%00",
+        "POST /wp/v1/changes/acks\n\n{\"epoch\":\"{epoch}\",\"acks\":[{\"subject\":\"mia\",\"position\":1,\"result\":\"synced\",\"wordpress_user_id\":12,\"sessions\":[{\"id\":\"0123456789abcdef\",\"started_at\":\"2026-01-31T12:00:00Z\",\"expires_at\":\"2026-02-02T12:00:00Z\",\"client_ip\":\"192.0.2.1\",\"user_agent\":\"Mozilla/5.0\",\"handoff_id\":\"{handoff}\",\"on_behalf\":false}]}]}",
+        "POST /wp/v1/changes/acks\n\n{\"epoch\":\"{epoch}\",\"acks\":[{\"subject\":\"mia\",\"position\":1,\"result\":\"failed\",\"wordpress_user_id\":null,\"error\":{\"code\":\"email_taken\",\"message\":\"x\"}},{\"subject\":\"nobody\",\"position\":0,\"result\":\"synced\"}]}",
+        "POST /wp/v1/changes/acks\n\n{\"epoch\":\"\",\"acks\":[[\"mia\",-1,{\"synced\":null}]]}",
         "POST /wp/v1/pairings\n\n{\"site_id\":\"{unpaired}\",\"secret\":\"\",\"url\":\"https://evil.test\",\"landing_url\":\"https://evil.test/\",\"public_key\":[\"OKP\",\"Ed25519\",\"{x}\"]}",
     ])
 }
@@ -39,9 +47,19 @@ pub fn run(input: &[u8]) {
     if !(200..300).contains(&sent.answer.status) {
         return;
     }
+    let answer: Value = serde_json::from_slice(&sent.answer.body).unwrap_or_default();
+    if let Some(members) = answer["members"].as_array() {
+        for change in members {
+            assert!(change["subject"].is_string() && change["allowed_until"].is_i64(), "{answer}");
+            assert_eq!(change["member"].is_null(), change["membership"].is_null(), "{answer}");
+        }
+        return;
+    }
     assert_shape(&sent.body);
     let body: Value = serde_json::from_slice(&sent.body).expect("JSON");
-    let answer: Value = serde_json::from_slice(&sent.answer.body).unwrap_or_default();
+    if let Some(kept) = answer["kept"].as_u64() {
+        assert!(body["acks"].as_array().is_some_and(|acks| kept <= acks.len() as u64), "{answer}");
+    }
     if answer.get("handoff_id").is_some() {
         assert_eq!(body["token"], sent.token.as_str(), "another text than the token was redeemed");
         assert_eq!(answer["subject"], "mia");

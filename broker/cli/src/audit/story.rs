@@ -85,9 +85,10 @@ impl End {
         // However it is called, it did not come to light at WordPress.
         end.seen = match kind {
             EventKind::HandoffIssueRefused => Some(Seen::Panel.as_str()),
-            EventKind::MemberRefused | EventKind::SitePairingRefused | EventKind::SiteHeartbeatRefused => {
-                Some(Seen::Nothing.as_str())
-            }
+            EventKind::MemberRefused
+            | EventKind::MemberSyncFailed
+            | EventKind::SitePairingRefused
+            | EventKind::SiteHeartbeatRefused => Some(Seen::Nothing.as_str()),
             _ => end.seen,
         };
         end
@@ -118,7 +119,7 @@ fn kind_of(event: &Event) -> Option<EventKind> {
     event.kind.parse().ok()
 }
 
-/// Whether it says why somebody was not let in.
+/// Whether it says why somebody was not let in, or something not done.
 fn refuses(event: &Event) -> bool {
     matches!(
         kind_of(event),
@@ -127,6 +128,7 @@ fn refuses(event: &Event) -> bool {
                 | EventKind::HandoffIssueRefused
                 | EventKind::HandoffLoginFailed
                 | EventKind::MemberRefused
+                | EventKind::MemberSyncFailed
                 | EventKind::SitePairingRefused
                 | EventKind::SiteHeartbeatRefused
         )
@@ -226,7 +228,9 @@ mod tests {
             let end = end_of(texts).unwrap();
             assert!(end.words.contains(words), "{texts}: {}", end.words);
         }
-        for texts in ["", "member.changed", "site.paired"] {
+        for texts in
+            ["", "member.changed member.synced", "member.sessions_ended", "member.removed", "site.paired"]
+        {
             assert!(end_of(texts).is_none(), "{texts}");
         }
     }
@@ -255,6 +259,7 @@ mod tests {
             ("handoff.refused:limit_api_key", Seen::Temporary),
             ("handoff.issue_refused:limit_api_key", Seen::Panel),
             ("member.refused:limit_api_key", Seen::Nothing),
+            ("member.synced member.sync_failed:email_taken", Seen::Nothing),
             ("site.heartbeat_refused:limit_site", Seen::Nothing),
             ("site.pairing_refused:limit_address", Seen::Nothing),
             ("handoff.revoked:all_of_subject", Seen::Nothing),

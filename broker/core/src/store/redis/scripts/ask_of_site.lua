@@ -11,12 +11,8 @@ if full then
   local answer = limited(full, wait, ends and 'member.sessions_ended' or 'member.refused', subject, '')
   if not ends then return answer end
 end
-local position = advance(member, subject, doc and INDEX or REMOVED)
-if errand == 'report_sessions' then
-  redis.call('HSET', member, 'report', position)
-else
-  redis.call('HSET', member, 'effect', position)
-end
+local position = advance(subject, doc and INDEX or REMOVED)
+redis.call('HSET', member, 'position', position, errand == 'report_sessions' and 'report' or 'effect', position)
 if ends then
   redis.call('HINCRBY', member, 'sessions_ended', 1)
   void_until(member)

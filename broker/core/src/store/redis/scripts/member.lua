@@ -2,10 +2,9 @@
 -- their positions, KEYS[5] that of those that were removed.
 local INDEX, REMOVED = KEYS[4], KEYS[5]
 
--- Gives a member the next position on this site.
-local function advance(member, subject, index)
+-- Gives a member the next position on this site, to be written into its hash.
+local function advance(subject, index)
   local position = string.format('%.0f', redis.call('HINCRBY', STATE, 'revision', 1))
-  redis.call('HSET', member, 'position', position)
   redis.call('ZADD', index, position, subject)
   return position
 end

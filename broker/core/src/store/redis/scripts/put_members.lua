@@ -19,9 +19,9 @@ local function put(member, subject, doc, allowed_until, if_match)
     what = known and 'updated' or 'created'
     local was_removed = held[3] and not known
     if was_removed then redis.call('ZREM', REMOVED, subject) end
-    local position = advance(member, subject, INDEX)
+    local position = advance(subject, INDEX)
     redis.call('HSET', member, 'doc', doc, 'allowed_until', allowed_until, 'revision', position, 'updated_at', NOW,
-      'effect', position)
+      'position', position, 'effect', position)
     held[3], held[4], held[7] = position, NOW, position
     emit('member.changed', '', subject, '')
   end

@@ -13,9 +13,10 @@ if doc then
   if if_match ~= '' and if_match ~= revision then return { 'mismatch', revision } end
   what = 'removed'
   redis.call('ZREM', INDEX, subject)
-  local position = advance(member, subject, REMOVED)
+  local position = advance(subject, REMOVED)
   redis.call('HDEL', member, 'doc', 'allowed_until', 'report', 'user', 'error')
-  redis.call('HSET', member, 'revision', position, 'updated_at', NOW, 'effect', position)
+  redis.call('HSET', member, 'revision', position, 'updated_at', NOW, 'position', position,
+    'effect', position)
   redis.call('DEL', report)
   void_until(member)
   emit('member.removed', '', subject, '')
