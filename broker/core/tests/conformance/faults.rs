@@ -265,10 +265,14 @@ async fn a_site_is_marked_before_it_has_something_to_pull() {
     let stage = Stage::redis().await;
     let Backend::Redis(server) = &stage.backend else { panic!() };
     let site = stage.site_with_member().await;
-    server.command(&["DEL", "gp:behind", &format!("gp:{{{site}}}:members")]);
-    server.command(&["SET", &format!("gp:{{{site}}}:members"), "no index"]);
     let subject = "cust-1".parse().unwrap();
-    let asked = stage.store.ask_of_site(site, &subject, Errand::EndSessions, T0, &context()).await;
-    assert!(asked.is_err(), "{asked:?}");
-    assert!(server.query::<bool>(&["HEXISTS", "gp:behind", &site.to_string()]).unwrap());
+    server.command(&["CONFIG", "SET", "slowlog-log-slower-than", "0"]);
+    server.command(&["SLOWLOG", "RESET"]);
+    stage.store.ask_of_site(site, &subject, Errand::EndSessions, T0, &context()).await.unwrap();
+    type Entry = (i64, i64, i64, Vec<String>, String, String);
+    let newest_first: Vec<Entry> = server.query(&["SLOWLOG", "GET", "100"]).unwrap();
+    let calls: Vec<_> = newest_first.iter().rev().map(|(_, _, _, words, ..)| words.join(" ")).collect();
+    let of = |begin: &str| calls.iter().position(|call| call.starts_with(begin));
+    let (marked, done) = (of(&format!("HSET gp:behind {site}")), of("EVALSHA"));
+    assert!(marked.is_some() && marked < done, "{calls:?}");
 }
