@@ -4,12 +4,7 @@
 //! `cargo test -p gatepass-core --bench import [-- MEMBERS]`, or `cargo bench` of the same; `GATEPASS_REDIS_SERVER` says
 //! where `redis-server` is. Both are done in turn on one server, so that a machine that gets slower gets slower for both;
 //! quote the ratio.
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    clippy::cast_precision_loss,
-    reason = "a program that measures"
-)]
+#![expect(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a program that measures")]
 
 use std::io;
 use std::net::TcpListener;

@@ -269,8 +269,8 @@ async fn a_site_is_marked_before_it_has_something_to_pull() {
     server.command(&["CONFIG", "SET", "slowlog-log-slower-than", "0"]);
     server.command(&["SLOWLOG", "RESET"]);
     stage.store.ask_of_site(site, &subject, Errand::EndSessions, T0, &context()).await.unwrap();
-    type Entry = (i64, i64, i64, Vec<String>, String, String);
-    let newest_first: Vec<Entry> = server.query(&["SLOWLOG", "GET", "100"]).unwrap();
+    let newest_first: Vec<(i64, i64, i64, Vec<String>, String, String)> =
+        server.query(&["SLOWLOG", "GET", "100"]).unwrap();
     let calls: Vec<_> = newest_first.iter().rev().map(|(_, _, _, words, ..)| words.join(" ")).collect();
     let of = |begin: &str| calls.iter().position(|call| call.starts_with(begin));
     let (marked, done) = (of(&format!("HSET gp:behind {site}")), of("EVALSHA"));
