@@ -38,4 +38,4 @@ macro_rules! targets {
     };
 }
 
-targets!(handoff, site_proof, identifiers, redirects, keys, challenge, bodies, panel, bridge);
+targets!(handoff, site_proof, poke, identifiers, redirects, keys, challenge, bodies, panel, bridge);

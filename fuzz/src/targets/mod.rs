@@ -7,6 +7,7 @@ pub mod handoff;
 pub mod identifiers;
 pub mod keys;
 pub mod panel;
+pub mod poke;
 pub mod redirects;
 pub mod site_proof;
 

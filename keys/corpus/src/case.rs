@@ -52,6 +52,8 @@ pub enum Kind {
     Handoff,
     /// Proves which site asks.
     Site,
+    /// Tells a site that there is something to pull.
+    Poke,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -9,7 +9,7 @@ mod case;
 mod maker;
 
 use gatepass_keys::KeySet;
-use gatepass_keys::token::{TokenError, handoff, site};
+use gatepass_keys::token::{TokenError, handoff, poke, site};
 
 pub use basics::{
     BRIDGE, HANDOFF_ID, ISSUER, NOW, SITE, another_key, b64, claims, expected, key, signed, signed_by, unb64,
@@ -44,5 +44,8 @@ pub fn judge(kind: Kind, token: &str) -> Result<(), TokenError> {
             handoff::Unverified::parse(token)?.verify(&KeySet::new([key().public()]), &expected()).map(drop)
         }
         Kind::Site => site::Unverified::parse(token)?.verify(&key().public(), BRIDGE, NOW).map(drop),
+        Kind::Poke => poke::Unverified::parse(token)?
+            .verify(&KeySet::new([key().public()]), ISSUER, SITE, NOW)
+            .map(drop),
     }
 }

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gatepass_keys::SigningKey;
-use gatepass_keys::token::{handoff, site};
+use gatepass_keys::token::{handoff, poke, site};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use sha2::{Digest as _, Sha256, Sha512};
 
@@ -117,6 +117,9 @@ fn good_claims(kind: Kind) -> Vec<(&'static str, &'static str)> {
             ("jti", r#""{{jti}}""#),
         ],
         Kind::Site => vec![("iss", r#""{{site}}""#), ("sub", r#""{{site}}""#), ("aud", r#""{{bridge}}""#)],
+        Kind::Poke => {
+            vec![("iss", r#""{{issuer}}""#), ("aud", r#""{{site}}""#), ("jti", r#""{{jti}}""#)]
+        }
     };
     rest.into_iter().chain(times).collect()
 }
@@ -172,6 +175,7 @@ fn value(name: &str, kind: Kind) -> Option<Vec<u8>> {
         "typ" => match kind {
             Kind::Handoff => handoff::TYP.to_owned(),
             Kind::Site => site::TYP.to_owned(),
+            Kind::Poke => poke::TYP.to_owned(),
         },
         "kid" => public.kid().to_string(),
         "kid_left_over" => with_left_over_bits(public.kid().as_str()),

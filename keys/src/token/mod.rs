@@ -1,9 +1,9 @@
 //! Tokens: compact JWS (RFC 7515) with a JWT's claims (RFC 7519), signed with Ed25519 (RFC 8037).
 //!
 //! A token passes through two types. `Unverified` gives away only what finds the key; `Verified` carries the
-//! claims, and nothing outside this crate can make one. Two kinds of token exist, each with its own `typ`
-//! (RFC 8725 section 3.11), so that none can stand in for the other: [`handoff`] brings a customer to a
-//! site, [`site`] proves to the bridge which site is calling.
+//! claims, and nothing outside this crate can make one. Three kinds of token exist, each with its own `typ`
+//! (RFC 8725 section 3.11), so that none can stand in for another: [`handoff`] brings a customer to a
+//! site, [`site`] proves to the bridge which site is calling, [`poke`] tells a site that there is something to pull.
 //!
 //! Every refusal has its own [`TokenError`], and everything is refused that a careful signer would not write:
 //! see [`TokenError`] for the list.
@@ -15,6 +15,7 @@ mod error;
 pub mod handoff;
 mod json;
 mod jws;
+pub mod poke;
 pub mod site;
 mod times;
 mod verified;

@@ -77,11 +77,12 @@ fn every_cause_there_is_occurs_in_the_corpus() {
 }
 
 #[test]
-fn no_token_of_the_corpus_passes_as_both_kinds() {
+fn no_token_of_the_corpus_passes_as_two_kinds() {
     for case in cases() {
         let token = case.token();
-        let outcomes = [Kind::Handoff, Kind::Site].map(|kind| outcome(kind, &token));
-        assert_ne!(outcomes, ["accepted", "accepted"], "{}", case.name);
+        let outcomes = [Kind::Handoff, Kind::Site, Kind::Poke].map(|kind| outcome(kind, &token));
+        let accepted = outcomes.iter().filter(|outcome| *outcome == "accepted").count();
+        assert!(accepted <= 1, "{}", case.name);
     }
 }
 

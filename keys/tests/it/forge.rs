@@ -1,7 +1,7 @@
 //! Makes tokens: a good one, then one thing about it changed. It signs whatever it is told to.
 
 use gatepass_keys::token::handoff::{self, Expected, HandoffClaims};
-use gatepass_keys::token::{TokenError, site};
+use gatepass_keys::token::{TokenError, poke, site};
 use gatepass_keys::{KeySet, SigningKey};
 use serde_json::{Map, Value, json};
 
@@ -35,6 +35,13 @@ impl Forge {
 
     pub(crate) fn site() -> Self {
         Self::new(site::TYP, &json!({"iss": SITE, "sub": SITE, "aud": BRIDGE, "iat": NOW, "exp": NOW + 60}))
+    }
+
+    pub(crate) fn poke() -> Self {
+        Self::new(
+            poke::TYP,
+            &json!({"iss": ISSUER, "aud": SITE, "jti": HANDOFF_ID, "iat": NOW, "exp": NOW + 60}),
+        )
     }
 
     fn new(typ: &str, claims: &Value) -> Self {

@@ -21,6 +21,8 @@ mod keyring;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod poke;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod rfc8037;
