@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::event::EventKind;
-use crate::id::{HandoffId, Subject};
+use crate::id::{HandoffId, InvalidId, Subject};
 use crate::limit::{Bucket, Counted, Rate};
 use crate::member::Wanted;
 
@@ -166,6 +166,26 @@ pub enum SyncState {
     Pending,
     /// It refused the last change.
     Failed,
+}
+
+impl SyncState {
+    /// As written in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Synced => "synced",
+            Self::Pending => "pending",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl std::str::FromStr for SyncState {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let all = [Self::Synced, Self::Pending, Self::Failed];
+        let known = all.into_iter().find(|state| state.as_str() == text);
+        known.ok_or(InvalidId { expected: "synced, pending or failed" })
+    }
 }
 
 impl Following {

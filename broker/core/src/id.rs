@@ -16,7 +16,7 @@ pub struct InvalidId {
 }
 
 /// A `UUIDv7` (RFC 9562 section 5.7) from a given time and given randomness.
-fn uuid_v7(now: Timestamp, rng: &dyn Rng) -> Result<Uuid, NoRandomness> {
+pub fn uuid_v7(now: Timestamp, rng: &dyn Rng) -> Result<Uuid, NoRandomness> {
     let millis = u64::try_from(now.millis()).unwrap_or(0);
     Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random_bytes(rng)?).into_uuid())
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::Following;
 use crate::clock::Timestamp;
-use crate::id::Subject;
+use crate::id::{InvalidId, Subject};
 
 /// Where a subscription stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,10 @@ pub enum Status {
 }
 
 impl Status {
+    /// All there are.
+    pub const ALL: [Self; 6] =
+        [Self::Active, Self::Trialing, Self::PastDue, Self::Paused, Self::Canceled, Self::Expired];
+
     /// As written in requests.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -35,6 +39,14 @@ impl Status {
             Self::Canceled => "canceled",
             Self::Expired => "expired",
         }
+    }
+}
+
+impl std::str::FromStr for Status {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let expected = "active, trialing, past_due, paused, canceled or expired";
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(InvalidId { expected })
     }
 }
 

@@ -207,6 +207,13 @@ impl Site {
         Some(url)
     }
 
+    /// Where the site is told that there is something to pull. `None` before the site is paired.
+    pub fn poke_url(&self) -> Option<Url> {
+        let mut url = self.paired.as_ref()?.landing_url.clone();
+        url.query_pairs_mut().append_pair("poke", "1");
+        Some(url)
+    }
+
     /// Which it is, for the trail.
     pub(crate) fn described(&self) -> String {
         format!("{} ({})", self.origin, self.id)
