@@ -1,14 +1,15 @@
 //! JSON bodies, read strictly: the right media type, a bounded size, no unknown members (each type says so by
 //! `deny_unknown_fields`), no second spelling (see `strict.rs`), and every mistake answered with the field it was made in.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_ENCODING, HeaderValue};
 use actix_web::rt::time::timeout;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use futures_core::Stream as _;
 use gatepass_core::secret;
 use gatepass_core::validate::FieldError;
 use serde::de::DeserializeOwned;
@@ -59,7 +60,7 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let supported = is_supported(request);
+        let supported = is_supported(request, "application/json");
         let max = request.app_data().map_or(MAX_BODY_BYTES, |MaxBodyBytes(bytes)| *bytes);
         let (request, bytes) = (request.clone(), web::Bytes::from_request(request, payload));
         Box::pin(async move {
@@ -80,11 +81,53 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
     }
 }
 
+/// A body of any length, piece by piece. It must come at the pace at which the longest other body must:
+/// [`MAX_BODY_BYTES`] in every [`BODY_TIMEOUT`] that is spent waiting for it.
+pub struct Stream {
+    payload: web::Payload,
+    came: usize,
+    waited: Duration,
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stream")
+    }
+}
+
+impl Stream {
+    /// A body of this media type.
+    pub fn new(request: &HttpRequest, payload: web::Payload, media_type: &str) -> Result<Self, Problem> {
+        if !is_supported(request, media_type) {
+            let detail = format!("the body must be {media_type}, in UTF-8 and not compressed");
+            return Err(Problem::new(Code::UnsupportedMediaType).detail(detail));
+        }
+        Ok(Self { payload, came: 0, waited: Duration::ZERO })
+    }
+
+    /// The next piece; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<web::Bytes>, Problem> {
+        let began = Instant::now();
+        let piece = poll_fn(|context| Pin::new(&mut self.payload).poll_next(context));
+        let piece = timeout(BODY_TIMEOUT.saturating_sub(self.waited), piece)
+            .await
+            .map_err(|_| Problem::new(Code::RequestTimeout))?
+            .transpose()
+            .map_err(|_| Problem::new(Code::MalformedRequest).detail("the body did not arrive whole"))?;
+        self.waited += began.elapsed();
+        self.came += piece.as_ref().map_or(0, web::Bytes::len);
+        if self.came >= MAX_BODY_BYTES {
+            (self.came, self.waited) = (0, Duration::ZERO);
+        }
+        Ok(piece)
+    }
+}
+
 /// Whether the body is JSON in UTF-8 (RFC 8259 section 8.1) as it stands: another charset would be misread, and a
 /// content coding (RFC 9110 section 8.4) is not undone here.
-fn is_supported(request: &HttpRequest) -> bool {
+fn is_supported(request: &HttpRequest, media_type: &str) -> bool {
     let is_plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
-    request.content_type().eq_ignore_ascii_case("application/json")
+    request.content_type().eq_ignore_ascii_case(media_type)
         && request.mime_type().ok().flatten().is_some_and(|mime| {
             mime.get_param("charset").is_none_or(|charset| charset.as_str().eq_ignore_ascii_case("utf-8"))
         })

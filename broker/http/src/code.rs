@@ -82,6 +82,7 @@ table! {
     HandoffNotFound "handoff_not_found" 404 "There is no such handoff.";
     HandoffAlreadyRedeemed "handoff_already_redeemed" 409 "This handoff is redeemed; end the session instead.";
     HandoffNotRedeemed "handoff_not_redeemed" 409 "This handoff is not redeemed.";
+    SiteUnreachable "site_unreachable" 504 "The site does not answer; try again later.";
     EpochChanged "epoch_changed" 409 "The store has changed since; pull everything again.";
 
     MembershipInactive "membership_inactive" 403 "The membership is not in force." page Membership

@@ -2,6 +2,7 @@
 //! gracefully. A route of either service reads like the use case that it translates.
 
 pub mod ambient;
+pub mod answer;
 mod bearer;
 pub mod body;
 mod bucket;
@@ -26,7 +27,7 @@ pub mod watch;
 
 pub use ambient::Ambient;
 pub use bearer::bearer;
-pub use body::{Json, Then};
+pub use body::{Json, Stream, Then};
 pub use client_address::{ClientAddress, TrustedProxies};
 pub use code::{Code, Page};
 pub use problem::Problem;

@@ -87,6 +87,12 @@ catalogue! {
         "Requests answered 503 because there were too many.";
     STRANGERS_REFUSED counter "gatepass_strangers_refused_total"
         "Look-ups of names nobody knew that were refused because there were too many: somebody guesses.";
+    POKES counter "gatepass_pokes_total"
+        "Sites told that there is something to pull, by result: pulled and busy are good, the rest says why it was in vain.";
+    SITES_BEHIND gauge "gatepass_sites_behind"
+        "Paired sites that have not pulled all changes yet; looked at every 10 seconds.";
+    OLDEST_FAILING gauge "gatepass_delivery_failing_seconds"
+        "For how long no poke has reached the site that has waited longest; 0 when all are reached. Looked at likewise.";
     TRAIL_PENDING gauge "gatepass_trail_pending_refusals"
         "Refusals of bad tokens that are counted and not in the audit trail yet; written every minute.";
     KEYS gauge "gatepass_published_keys"
@@ -113,6 +119,21 @@ const LOGIN_FAILURES: [&str; 13] = [
     "switched_off",
     "username_taken",
     OTHER,
+];
+
+/// What can come of a poke.
+const POKE_RESULTS: [&str; 11] = [
+    "pulled",
+    "busy",
+    "not_pulled",
+    "poke_invalid",
+    "not_paired",
+    "switched_off",
+    "unexpected",
+    "forbidden",
+    "timeout",
+    "untrusted",
+    "unreachable",
 ];
 const OTHER: &str = "other";
 const NONE: &str = "none";
@@ -227,10 +248,15 @@ fn start_at_zero() {
     for reason in ["slow", "room"] {
         counter!(CONNECTIONS_CLOSED, "reason" => reason).absolute(0);
     }
+    for result in POKE_RESULTS {
+        counter!(POKES, "result" => result).absolute(0);
+    }
     for name in [STORE_PRIMARY_CHANGES, REQUESTS_SHED, STRANGERS_REFUSED] {
         counter!(name).absolute(0);
     }
-    gauge!(TRAIL_PENDING).set(0);
+    for name in [TRAIL_PENDING, SITES_BEHIND, OLDEST_FAILING] {
+        gauge!(name).set(0);
+    }
     gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1);
 }
 
@@ -304,6 +330,17 @@ pub(crate) fn store_asked(operation: &'static str, took: Duration, error: Option
         StoreError::NewerSchema { .. } => "newer_schema",
     };
     counter!(STORE_ERRORS, "operation" => operation, "kind" => kind).increment(1);
+}
+
+/// A site was poked, with one of [`POKE_RESULTS`].
+pub fn poked(result: &'static str) {
+    counter!(POKES, "result" => result).increment(1);
+}
+
+/// How many sites are behind, and for how long the one has failed that no poke has reached for longest.
+pub fn delivery(behind: usize, failing: Duration) {
+    gauge!(SITES_BEHIND).set(count(behind));
+    gauge!(OLDEST_FAILING).set(failing.as_secs_f64());
 }
 
 /// How many refusals wait to be written into the trail.

@@ -58,6 +58,15 @@ impl Problem {
         if errors.is_empty() { Ok(()) } else { Err(Self::invalid(errors)) }
     }
 
+    /// What is wrong, field by field; what is about the whole is said of the field `.`.
+    pub fn into_errors(self) -> FieldErrors {
+        if self.errors.is_empty() {
+            let message = self.detail.unwrap_or_else(|| self.code.title().to_owned());
+            return vec![FieldError::new(".", self.code.as_str(), message)];
+        }
+        self.errors
+    }
+
     /// What was refused.
     pub const fn code(&self) -> Code {
         self.code

@@ -136,6 +136,13 @@ pub async fn serve(
 
 /// Waits for SIGTERM or SIGINT, and until all clients had time to hear of it.
 async fn told_to_stop(connections: &Connections) {
+    stop_signal().await;
+    connections.stop();
+    rt::time::sleep(PARTING_TIME).await;
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub async fn stop_signal() {
     let came = |kind| async move {
         match signal(kind) {
             Ok(mut signals) => signals.recv().await,
@@ -147,6 +154,4 @@ async fn told_to_stop(connections: &Connections) {
         _ = came(SignalKind::terminate()) => {}
         _ = came(SignalKind::interrupt()) => {}
     }
-    connections.stop();
-    rt::time::sleep(PARTING_TIME).await;
 }
