@@ -10,6 +10,10 @@ use gatepass_http::destinations::Destinations;
 use gatepass_keys::Keyring;
 use url::Url;
 
+use crate::delivery::Delivery;
+use crate::places::Places;
+use crate::waits::Waits;
+
 /// The state of the broker.
 #[derive(Debug)]
 pub struct BrokerState {
@@ -21,6 +25,10 @@ pub struct BrokerState {
     pub(crate) clients: ShortMemory<String, Client>,
     pub(crate) sites: SiteMemory,
     pub(crate) destinations: Arc<Destinations>,
+    pub(crate) delivery: Delivery,
+    pub(crate) waits: Waits,
+    /// For imports and exports.
+    pub(crate) bulk: Arc<Places>,
 }
 
 impl BrokerState {
@@ -35,7 +43,24 @@ impl BrokerState {
         sites: SiteMemory,
         destinations: Arc<Destinations>,
     ) -> Self {
-        let clients = ShortMemory::new(10_000);
-        Self { store, ambient, keyring, issuer, bridge_url, clients, sites, destinations }
+        let (clients, delivery, waits) = (ShortMemory::new(10_000), Delivery::default(), Waits::default());
+        let bulk = Places::new(8, 2);
+        Self {
+            store,
+            ambient,
+            keyring,
+            issuer,
+            bridge_url,
+            clients,
+            sites,
+            destinations,
+            delivery,
+            waits,
+            bulk,
+        }
+    }
+    /// Ends what requests wait for, because the server stops.
+    pub fn end_waits(&self) {
+        self.waits.end();
     }
 }

@@ -33,6 +33,7 @@ use gatepass_core::{ClientId, Clock, Rng, SiteId, Store, Tenant, Timestamp};
 use gatepass_corpus::{ISSUER, NOW};
 use gatepass_http::cache::SiteMemory;
 use gatepass_http::destinations::Destinations;
+use gatepass_http::load::Load;
 use gatepass_http::request_id::{not_found, request_id};
 use gatepass_http::{Ambient, Code, TrustedProxies};
 use gatepass_keys::token::site::{self, SiteClaims};
@@ -343,6 +344,7 @@ async fn serve(
         .wrap(actix_web::middleware::from_fn(request_id))
         .app_data(web::Data::new(ambient))
         .app_data(web::Data::new(proxies))
+        .app_data(web::Data::from(Load::new(64)))
         .app_data(web::PayloadConfig::new(gatepass_http::body::MAX_BODY_BYTES))
         .app_data(web::Data::new(broker))
         .app_data(bridge)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix_web::{rt, web};
 use gatepass_broker::BrokerState;
+use gatepass_broker::delivery::Deliverer;
 use gatepass_core::site::is_loopback;
 use gatepass_core::trail::{self, Retention};
 use gatepass_core::{Store, StoreError, Timestamp};
@@ -21,6 +22,7 @@ use gatepass_http::watch::watch;
 use gatepass_http::{Ambient, TrustedProxies};
 use gatepass_keys::Keyring;
 use gatepass_wp_bridge::BridgeState;
+use tokio::sync::oneshot;
 
 use crate::config::Config;
 use crate::error::Failure;
@@ -54,6 +56,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
 
     let (ambient, sites) = (Ambient::system(), SiteMemory::new(Arc::clone(&store)));
     let destinations = Arc::new(destinations(config, &instance));
+    let no_calls = |error| Failure::Failed(format!("cannot make HTTPS calls: {error}"));
     let bridge = BridgeState::new(
         Arc::clone(&store),
         ambient.clone(),
@@ -63,7 +66,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
         sites.clone(),
         Arc::clone(&destinations),
     )
-    .map_err(|error| Failure::Failed(format!("cannot make HTTPS calls: {error}")))?;
+    .map_err(no_calls)?;
     let bridge = web::Data::new(bridge);
     let broker = web::Data::new(BrokerState::new(
         Arc::clone(&store),
@@ -78,6 +81,14 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let watching = rt::spawn(watch(Arc::clone(&store), ambient.clone()));
     let housekeeping = rt::spawn(keep_house(Arc::clone(&store), bridge.clone(), ambient.clone()));
     let trails = rt::spawn(keep_trails(Arc::clone(&store), config.retention, ambient.clone()));
+    let (stop_delivery, stop) = oneshot::channel::<()>();
+    let deliverer = Deliverer::new(broker.clone()).map_err(no_calls)?;
+    let delivery = rt::spawn(deliverer.run(async { drop(stop.await) }));
+    let waits = broker.clone();
+    let waiting = rt::spawn(async move {
+        server::stop_signal().await;
+        waits.end_waits();
+    });
     let broker_routes = move |app: &mut web::ServiceConfig| {
         app.app_data(broker.clone()).configure(gatepass_broker::routes);
     };
@@ -143,6 +154,9 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     watching.abort();
     housekeeping.abort();
     trails.abort();
+    waiting.abort();
+    drop(stop_delivery);
+    let _ = delivery.await;
     bridge.flush_tally().await;
     store.close().await;
     served?;

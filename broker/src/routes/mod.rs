@@ -1,6 +1,7 @@
 //! The panel API, `/v1`.
 
 mod events;
+mod field;
 mod handoffs;
 mod key_set;
 mod members;
@@ -27,9 +28,22 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(at("/v1/sites/{site}/handoffs").route(post().to(handoffs::create)))
         .service(at("/v1/sites/{site}/handoffs/{id}").route(get().to(handoffs::read)))
         .service(at("/v1/sites/{site}/handoffs/{id}/revoke").route(post().to(handoffs::revoke)))
+        .service(at("/v1/sites/{site}/members").route(get().to(members::list)))
+        .service(at("/v1/sites/{site}/members:import").route(post().to(members::import)))
+        .service(at("/v1/sites/{site}/members:export").route(get().to(members::export)))
         .service(
             at("/v1/sites/{site}/members/{subject}")
                 .route(get().to(members::get))
-                .route(put().to(members::put)),
+                .route(put().to(members::put))
+                .route(delete().to(members::remove)),
+        )
+        .service(
+            at("/v1/sites/{site}/members/{subject}/membership").route(patch().to(members::change_membership)),
+        )
+        .service(at("/v1/sites/{site}/members/{subject}/sync").route(post().to(members::try_again)))
+        .service(
+            at("/v1/sites/{site}/members/{subject}/sessions")
+                .route(get().to(members::sessions))
+                .route(delete().to(members::end_sessions)),
         );
 }

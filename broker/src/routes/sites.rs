@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
+use gatepass_core::change::Delivery;
 use gatepass_core::client::Scope;
 use gatepass_core::heartbeat::{Pulse, Seen};
 use gatepass_core::pairing::make_code;
@@ -12,12 +13,13 @@ use gatepass_core::store::{ChangePolicy, PolicyChange, SiteCreation};
 use gatepass_core::validate::{self, FieldError};
 use gatepass_core::{SiteId, Timestamp};
 use gatepass_http::{Code, Json, Problem, Then};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::BrokerState;
 use crate::error::from_make_code;
 use crate::extract::{Authenticated, OwnSite};
+use crate::routes::field::Field;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,9 +130,33 @@ pub(super) async fn list(
     Ok(web::Json(SiteList { sites: sites.into_iter().map(Answer::from).collect(), next_cursor }))
 }
 
-pub(super) async fn read(OwnSite { site, by }: OwnSite) -> Result<web::Json<Answer>, Problem> {
+#[derive(Serialize)]
+pub(super) struct ReadAnswer {
+    #[serde(flatten)]
+    site: Answer,
+    progress: Progress,
+}
+
+/// How far the site has followed.
+#[derive(Serialize)]
+struct Progress {
+    /// The last change for it.
+    position: u64,
+    /// Up to which it has pulled.
+    pulled: u64,
+    #[serde(flatten)]
+    delivery: Delivery,
+}
+
+pub(super) async fn read(
+    state: web::Data<BrokerState>,
+    OwnSite { site, by }: OwnSite,
+) -> Result<web::Json<ReadAnswer>, Problem> {
     by.may(Scope::Sites)?;
-    Ok(web::Json(Answer::from((*site).clone())))
+    let progress = state.store.progress(site.id).await?.ok_or_else(|| Problem::new(Code::SiteNotFound))?;
+    let progress =
+        Progress { position: progress.position, pulled: progress.pulled, delivery: progress.delivery };
+    Ok(web::Json(ReadAnswer { site: Answer::from((*site).clone()), progress }))
 }
 
 #[derive(Debug, Deserialize)]
@@ -139,7 +165,7 @@ pub(super) struct Change {
     policy: PolicyChanges,
 }
 
-/// Members of the policy that change (RFC 7396): what is not named stays, `null` takes away.
+/// Members of the policy that change.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct PolicyChanges {
@@ -150,35 +176,6 @@ pub(super) struct PolicyChanges {
     token_lifetime: Field<u32>,
     require_binding: Field<bool>,
     allowed_roles: Field<Vec<String>>,
-}
-
-/// One member of a change.
-#[derive(Debug, Default)]
-enum Field<T> {
-    /// Not named.
-    #[default]
-    Kept,
-    /// Named; `None` for `null`.
-    Named(Option<T>),
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
-    fn deserialize<D: Deserializer<'de>>(member: D) -> Result<Self, D::Error> {
-        Option::deserialize(member).map(Self::Named)
-    }
-}
-
-impl<T: Clone> Field<T> {
-    fn optional(&self, old: Option<T>) -> Option<T> {
-        match self {
-            Self::Kept => old,
-            Self::Named(new) => new.clone(),
-        }
-    }
-
-    fn required(&self, old: T, default: T) -> T {
-        self.optional(Some(old)).unwrap_or(default)
-    }
 }
 
 impl PolicyChanges {
