@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use gatepass_core::change::SyncState;
 use gatepass_core::client::Scope;
 use gatepass_core::event::EventKind;
+use gatepass_core::member::Status;
 use gatepass_core::site::{InvalidOrigin, Origin, Site};
 use gatepass_core::{ClientId, HandoffId, RequestId, SiteId, Subject, Tenant};
 use ipnet::IpNet;
@@ -216,6 +218,10 @@ pub(crate) enum Command {
     /// WordPress sites
     #[command(subcommand)]
     Site(SiteCommand),
+    /// Members: what WordPress is to know of customers, and what it made of it. A running Gatepass tells the sites of
+    /// changes within seconds
+    #[command(subcommand)]
+    Member(MemberCommand),
     /// Check this deployment and its sites from the outside, and say what to do about what is not well; status 1 if
     /// something failed
     Doctor(DoctorArgs),
@@ -384,6 +390,79 @@ pub(crate) enum SiteCommand {
         #[arg(long)]
         yes: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MemberCommand {
+    /// Put many members, one JSON object a line: the body of PUT with the subject in it. A line that is no good is told
+    /// by its number and stops nothing else; the same file again changes nothing. Status 1 if a line is no good
+    Import {
+        #[command(flatten)]
+        site: OfSite,
+        /// The file, or - for stdin
+        file: PathBuf,
+    },
+    /// Write all members to stdout, as lines for import
+    Export {
+        #[command(flatten)]
+        site: OfSite,
+    },
+    /// List members in the order of their last changes
+    List {
+        #[command(flatten)]
+        site: OfSite,
+        /// Only with this membership: active, trialing, past_due, paused, canceled or expired
+        #[arg(long, value_name = "STATUS")]
+        status: Option<Status>,
+        /// Only where WordPress stands so: synced, pending or failed
+        #[arg(long, value_name = "STATE")]
+        sync: Option<SyncState>,
+    },
+    /// Show one member, and where WordPress stands with it
+    Show {
+        #[command(flatten)]
+        member: OneMember,
+    },
+    /// Remove a member; WordPress does with the user what the site's owner has chosen
+    Remove {
+        #[command(flatten)]
+        member: OneMember,
+    },
+    /// Have WordPress try again what it refused
+    Sync {
+        #[command(flatten)]
+        member: OneMember,
+    },
+    /// Ask WordPress which sessions a member has; needs a running Gatepass
+    Sessions {
+        #[command(flatten)]
+        member: OneMember,
+    },
+    /// End all sessions that a member has in WordPress now
+    EndSessions {
+        #[command(flatten)]
+        member: OneMember,
+    },
+}
+
+/// On which site.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct OfSite {
+    /// The site, by id or URL
+    #[arg(value_name = "SITE_ID|URL")]
+    pub(crate) site: Place,
+    /// Whose the URL is
+    #[arg(long, default_value = "default")]
+    pub(crate) tenant: Tenant,
+}
+
+/// Which member.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct OneMember {
+    #[command(flatten)]
+    pub(crate) site: OfSite,
+    /// The panel's number for the customer
+    pub(crate) subject: Subject,
 }
 
 /// What is decided for a site.

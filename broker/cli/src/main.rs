@@ -11,6 +11,7 @@ mod doctor;
 mod error;
 mod instance;
 mod logging;
+mod members;
 mod open;
 mod operator;
 mod output;
@@ -54,6 +55,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Serve => serve::serve(&config).await,
             Command::Client(command) => clients::run(&config, command).await,
             Command::Doctor(args) => doctor::run(&config, args).await,
+            Command::Member(command) => members::run(&config, command).await,
             Command::Site(command) => sites::run(&config, command).await,
             Command::Audit(command) => audit::run(&config, command).await,
         }

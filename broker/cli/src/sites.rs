@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gatepass_core::change::{Delivery, Progress};
 use gatepass_core::clock::System;
 use gatepass_core::event::Context;
 use gatepass_core::heartbeat::Pulse;
@@ -17,7 +18,7 @@ use crate::args::{OrNone, PolicyArgs, SiteCommand};
 use crate::config::Config;
 use crate::error::Failure;
 use crate::instance::Instance;
-use crate::{open, operator, output};
+use crate::{members, open, operator, output};
 
 pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Failure> {
     let store = open::store(config, Retention::NONE).await?;
@@ -81,7 +82,12 @@ pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Fai
         }
         SiteCommand::Show { id } => {
             let site = found(store.site(id).await?, id)?;
-            output::line(&serde_json::to_string_pretty(&describe(&site)).unwrap_or_default())
+            let mut value = describe(&site);
+            if let (Some(members), Some(progress)) = (value.as_object_mut(), store.progress(id).await?) {
+                members.insert("progress".to_owned(), described(&progress));
+                members.insert("failed".to_owned(), json!(members::failed(&*store, id).await?));
+            }
+            output::line(&serde_json::to_string_pretty(&value).unwrap_or_default())
         }
         SiteCommand::Set { id, policy } => {
             let change: ChangePolicy = Arc::new(move |old| {
@@ -130,6 +136,19 @@ fn describe(site: &Site) -> Value {
         "start_url": site.start_url(),
         "seen": site.pulse.seen,
         "policy": site.policy,
+    })
+}
+
+/// How far a site has followed, as the panel API says it.
+fn described(progress: &Progress) -> Value {
+    let Delivery { pulled_at, failing_since, error, next_try_at } = &progress.delivery;
+    json!({
+        "position": progress.position,
+        "pulled": progress.pulled,
+        "pulled_at": pulled_at,
+        "failing_since": failing_since,
+        "error": error,
+        "next_try_at": next_try_at,
     })
 }
 
