@@ -54,6 +54,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// Seconds to wait.
     pub retry_after: Option<u64>,
+    /// `Preference-Applied`.
+    pub applied: Option<String>,
     /// The body, `null` if there was none.
     pub body: Value,
 }
@@ -64,8 +66,15 @@ impl Answer {
         let status = response.status();
         let retry_after =
             response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        let applied = response.headers().get("preference-applied");
+        let applied = applied.and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
         let body = serde_json::from_str(&response.text().await?).unwrap_or_default();
-        Ok(Self { status, retry_after, body })
+        Ok(Self { status, retry_after, applied, body })
+    }
+
+    /// Where WordPress stands: `sync.state`.
+    pub fn sync(&self) -> &str {
+        self.body["sync"]["state"].as_str().unwrap_or_default()
     }
 
     /// The problem's `code`, empty if this is none.
@@ -128,6 +137,63 @@ impl PanelApi {
     /// Puts a member as given.
     pub async fn put(&self, subject: &str, member: &Value) -> Result<Answer> {
         self.site_call(Method::PUT, &format!("/members/{subject}"), Some(member)).await
+    }
+
+    /// The same, waiting for WordPress for up to so many seconds; with what was applied of it.
+    pub async fn put_and_wait(&self, subject: &str, member: &Value, seconds: u64) -> Result<Answer> {
+        self.waiting(Method::PUT, &format!("/members/{subject}"), Some(member), seconds).await
+    }
+
+    /// A call below `/v1/sites/{site}` that waits for WordPress for up to so many seconds.
+    pub async fn waiting(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        seconds: u64,
+    ) -> Result<Answer> {
+        let url = format!("{}/v1/sites/{}{path}", self.base, self.site);
+        let mut request = self.http.request(method, url).bearer_auth(&self.key);
+        request = request.header("Prefer", format!("wait={seconds}"));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        Answer::read(request.send().await?).await
+    }
+
+    /// Changes some of a membership.
+    pub async fn patch_membership(&self, subject: &str, changes: &Value) -> Result<Answer> {
+        self.site_call(Method::PATCH, &format!("/members/{subject}/membership"), Some(changes)).await
+    }
+
+    /// Reads a member.
+    pub async fn member(&self, subject: &str) -> Result<Answer> {
+        self.site_call(Method::GET, &format!("/members/{subject}"), None).await
+    }
+
+    /// Removes a member.
+    pub async fn remove(&self, subject: &str) -> Result<Answer> {
+        self.site_call(Method::DELETE, &format!("/members/{subject}"), None).await
+    }
+
+    /// A page of the members; `query` without its question mark.
+    pub async fn members(&self, query: &str) -> Result<Value> {
+        self.site_call(Method::GET, &format!("/members?{query}"), None).await?.ok()
+    }
+
+    /// Imports these lines.
+    pub async fn import(&self, lines: impl Into<reqwest::Body>) -> Result<Answer> {
+        let url = format!("{}/v1/sites/{}/members:import", self.base, self.site);
+        let request = self.http.post(url).bearer_auth(&self.key);
+        let request = request.header("Content-Type", "application/x-ndjson").body(lines);
+        Answer::read(request.send().await?).await
+    }
+
+    /// All members as lines for an import.
+    pub async fn export(&self) -> Result<String> {
+        let url = format!("{}/v1/sites/{}/members:export", self.base, self.site);
+        let answer = self.http.get(url).bearer_auth(&self.key).send().await?;
+        Ok(answer.error_for_status()?.text().await?)
     }
 
     /// Puts a member with a membership of this status, and everything else as [`member`] makes it.

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::api::Answer;
 use crate::fake_landing::{self, Landing};
+use crate::fake_poke::Pokes;
 use crate::gatepass::Gatepass;
 use crate::{Result, forge, ports};
 
@@ -43,6 +44,8 @@ pub struct FakeSite {
     pub port: u16,
     /// Its key, to be taken into use by pairing.
     pub key: SigningKey,
+    /// Its endpoint for pokes.
+    pub pokes: Pokes,
     challenge: Arc<Mutex<Challenge>>,
     landing: Arc<Mutex<Landing>>,
     server: ServerHandle,
@@ -96,19 +99,31 @@ impl FakeSite {
         let challenge = Arc::new(Mutex::new(Challenge::Signed));
         let landing = Arc::new(Mutex::new(Landing::Whole));
         let (behaviour, spoiled) = (Arc::clone(&challenge), Arc::clone(&landing));
+        let pokes = Pokes::default();
+        let endpoint = pokes.clone();
         let server = HttpServer::new(move || {
             let (key, stranger) = (Arc::clone(&answers), Arc::clone(&stranger));
             let (behaviour, spoiled) = (Arc::clone(&behaviour), Arc::clone(&spoiled));
-            App::new().default_service(web::to(move |request: HttpRequest, query: web::Query<Asked>| {
-                let landing = *spoiled.lock().unwrap_or_else(PoisonError::into_inner);
-                let challenge = *behaviour.lock().unwrap_or_else(PoisonError::into_inner);
-                let answer = if query.action == "gatepass" {
-                    fake_landing::answer(landing, &request, &query.site)
-                } else {
-                    answer(challenge, &query, &key, &stranger)
-                };
-                async move { answer }
-            }))
+            let endpoint = endpoint.clone();
+            App::new().default_service(web::to(
+                move |request: HttpRequest, query: web::Query<Asked>, form: String| {
+                    let endpoint = endpoint.clone();
+                    let landing = *spoiled.lock().unwrap_or_else(PoisonError::into_inner);
+                    let challenge = *behaviour.lock().unwrap_or_else(PoisonError::into_inner);
+                    let answer = if query.action == "gatepass" {
+                        fake_landing::answer(landing, &request, &query.site)
+                    } else {
+                        answer(challenge, &query, &key, &stranger)
+                    };
+                    async move {
+                        match (query.poke.as_str(), query.action.as_str()) {
+                            ("1", _) => endpoint.take(&form).await,
+                            (_, "poked_elsewhere") => endpoint.elsewhere(),
+                            _ => answer,
+                        }
+                    }
+                },
+            ))
         })
         .workers(1)
         .disable_signals()
@@ -121,6 +136,7 @@ impl FakeSite {
             url: format!("http://127.0.0.1:{port}"),
             port,
             key,
+            pokes,
             challenge,
             landing,
             server: handle,
@@ -234,6 +250,8 @@ struct Asked {
     nonce: String,
     #[serde(default)]
     site: String,
+    #[serde(default)]
+    poke: String,
 }
 
 fn answer(challenge: Challenge, asked: &Asked, key: &SigningKey, stranger: &SigningKey) -> HttpResponse {

@@ -8,6 +8,7 @@ mod browser;
 mod changes;
 mod click;
 mod damage;
+mod delivery;
 mod doctor;
 mod faults;
 mod floods;
@@ -17,6 +18,7 @@ mod heartbeat;
 mod hostile;
 mod identity;
 mod limits;
+mod members;
 mod metrics;
 mod outbound;
 mod owner_log;
@@ -173,6 +175,29 @@ gatepass_tests::run! {
         doctor::each_fault_of_a_site_is_found_by_its_own_check,
         doctor::each_fault_of_a_deployment_is_found_by_its_own_check,
         doctor::a_certificate_that_ends_soon_is_warned_of_and_one_that_ended_fails,
+        delivery::every_change_pokes_the_site_at_once_with_a_token_of_its_own,
+        delivery::what_changes_nothing_pokes_nobody,
+        delivery::many_changes_at_once_are_few_pokes,
+        delivery::sites_that_do_not_answer_delay_no_other,
+        delivery::a_broken_site_is_told_of_tried_again_more_and_more_seldom_and_forgiven,
+        delivery::whatever_a_site_answers_is_read_briefly_and_followed_nowhere,
+        delivery::what_another_process_or_a_crash_left_is_delivered,
+        delivery::what_another_process_or_a_crash_left_is_delivered_from_redis,
+        delivery::a_site_at_a_private_address_is_not_poked,
+        delivery::a_stop_does_not_wait_for_a_site_that_does_not_answer,
+        members::one_field_group_is_changed_and_the_rest_stays,
+        members::a_cancellation_is_not_refused_for_a_role_that_is_no_longer_allowed,
+        members::of_changes_at_once_none_is_lost,
+        members::what_wordpress_made_of_it_is_waited_for_and_shown,
+        members::nobody_waits_longer_than_it_takes_or_than_they_asked,
+        members::a_thousand_who_wait_starve_nobody,
+        members::sessions_are_asked_for_and_ended,
+        members::a_removed_member_is_no_more_and_can_come_back,
+        members::the_list_misses_nobody_while_members_change,
+        members::one_tenant_sees_and_changes_nothing_of_anothers,
+        members::two_thousand_lines_with_bad_ones_are_imported_and_exported,
+        members::the_command_line_imports_lists_and_ends,
+        members::no_import_is_a_bomb,
         metrics::what_happens_is_counted_and_only_where_prometheus_asks,
         metrics::whoever_invents_names_adds_no_series,
         metrics::dashboard_and_alerts_name_only_what_is_exported,
