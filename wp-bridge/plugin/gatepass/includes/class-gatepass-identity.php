@@ -49,6 +49,22 @@ final class Gatepass_Identity {
 	}
 
 	/**
+	 * Who a user is to the panel that this site is paired with now.
+	 *
+	 * @param int                 $user_id    The user.
+	 * @param Gatepass_Connection $connection The pairing.
+	 * @return self|null Null if no customer of it.
+	 */
+	public static function of_user( int $user_id, Gatepass_Connection $connection ): ?self {
+		foreach ( self::all_of( $user_id, $connection->site_id() ) as $identity ) {
+			if ( $identity->site_id() === $connection->site_id() && $identity->issuer() === $connection->issuer() ) {
+				return $identity;
+			}
+		}
+		return null;
+	}
+
+	/**
 	 * Who issues handoffs.
 	 *
 	 * @return string

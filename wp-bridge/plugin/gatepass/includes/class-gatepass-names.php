@@ -12,7 +12,7 @@
 final class Gatepass_Names {
 
 	/*
-	 * Options, one set a blog, none of them autoloaded.
+	 * Options, one set a blog, none of them autoloaded but the one that the gate needs on every page.
 	 */
 
 	/** What pairing gave us: site id, issuer, bridge, pinned keys, first policy and our private key. */
@@ -31,6 +31,8 @@ final class Gatepass_Names {
 	const OPTION_CLOCK_OFFSET = 'gatepass_clock_offset';
 	/** '1' while the bridge says that this WordPress is not where the site is registered: it is a copy. */
 	const OPTION_CONFLICT = 'gatepass_identity_conflict';
+	/** How far this site has followed the panel, and how fresh that is. Autoloaded. */
+	const OPTION_SYNC = 'gatepass_sync';
 	/** Which form the log's table has; absent while there is none. */
 	const OPTION_LOG_SCHEMA = 'gatepass_log_schema';
 	/** Beginning of the name of a lock's row, which lives for seconds. */
@@ -54,6 +56,8 @@ final class Gatepass_Names {
 
 	/** Followed by 32 hex digits: who this user is to which panel. The value says it in words. */
 	const META_IDENTITY_PREFIX = '_gatepass_identity_';
+	/** Followed by the same digits as the identity's: the member's standing as last heard. */
+	const META_STANDING_PREFIX = '_gatepass_standing_';
 	/** Attempts whose sign-in is complete, for two minutes: hash => time. */
 	const META_ATTEMPTS = '_gatepass_attempts';
 	/** A sign-in that another plugin has put off, for ten minutes: hash of a cookie, and what the handoff says. */
