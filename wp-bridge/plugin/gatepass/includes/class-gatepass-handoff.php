@@ -6,33 +6,20 @@
  */
 
 /**
- * A handoff token whose shape, type and audience are right, and whose signature holds under the
- * pinned keys. The one exception is a key id that is not pinned: after a rotation the bridge knows
- * keys which this site has yet to learn, so it decides.
- *
- * Time is not judged here. A WordPress's clock is often wrong, and the bridge's is the one that counts.
+ * A token for a sign-in, whose signature holds under the pinned keys. The one exception is a key id that is not
+ * pinned: after a rotation the bridge knows keys which this site has yet to learn, so it decides.
  */
 final class Gatepass_Handoff {
 
 	/**
 	 * Longer tokens are refused unread.
 	 */
-	const MAX_BYTES = 2048;
+	const MAX_BYTES = Gatepass_Token::MAX_BYTES;
 
 	/**
-	 * The media type in the header, which keeps our other tokens from being taken for this one.
+	 * The media type in the token's header.
 	 */
 	const TYPE = 'gatepass-handoff+jwt';
-
-	/**
-	 * Deepest nesting in header and claims, as the bridge reads them.
-	 */
-	const MAX_DEPTH = 8;
-
-	/**
-	 * The last second of the year 9999, beyond which no time is written.
-	 */
-	const LAST_SECOND = 253402300799;
 
 	/**
 	 * The token itself.
@@ -77,54 +64,18 @@ final class Gatepass_Handoff {
 	 * @return self|null Null for everything that is wrong: the customer is told no more than that.
 	 */
 	public static function verify( string $unverified_token, Gatepass_Key_Set $keys, string $site_id ): ?self {
-		if ( strlen( $unverified_token ) > self::MAX_BYTES ) {
-			return null;
-		}
-		$parts = explode( '.', $unverified_token );
-		if ( 3 !== count( $parts ) ) {
-			return null;
-		}
-		$unverified_header = Gatepass_Json::object( (string) Gatepass_Base64url::decode( $parts[0] ), self::MAX_DEPTH );
-		$unverified_claims = Gatepass_Json::object( (string) Gatepass_Base64url::decode( $parts[1] ), self::MAX_DEPTH );
-		$signature         = Gatepass_Base64url::decode( $parts[2] );
-		if ( null === $unverified_header || null === $unverified_claims || null === $signature
-			|| SODIUM_CRYPTO_SIGN_BYTES !== strlen( $signature ) ) {
-			return null;
-		}
-
-		// RFC 9864 calls the same algorithm by its full name. `crit` would name extensions, and we have none.
-		if ( ! in_array( $unverified_header['alg'] ?? null, array( 'EdDSA', 'Ed25519' ), true )
-			|| self::TYPE !== ( $unverified_header['typ'] ?? null )
-			|| array_key_exists( 'crit', $unverified_header ) ) {
-			return null;
-		}
-		$kid = $unverified_header['kid'] ?? null;
-		if ( ! is_string( $kid ) || 32 !== strlen( (string) Gatepass_Base64url::decode( $kid ) ) ) {
-			return null;
-		}
-		$public_key = $keys->find( $kid );
-		if ( null !== $public_key
-			&& ! sodium_crypto_sign_verify_detached( $signature, $parts[0] . '.' . $parts[1], $public_key ) ) {
-			return null;
-		}
-
-		$claims = $unverified_claims;
-		if ( ! is_string( $claims['aud'] ?? null ) || ! hash_equals( $site_id, $claims['aud'] )
-			|| ! is_string( $claims['iss'] ?? null ) || '' === $claims['iss']
-			|| ! is_string( $claims['jti'] ?? null ) || ! self::is_uuid_v7( $claims['jti'] )
-			|| ! is_string( $claims['sub'] ?? null ) || ! self::is_subject( $claims['sub'] )
-			|| ! self::is_time( $claims['iat'] ?? null ) || ! self::is_time( $claims['exp'] ?? null )
-			|| $claims['exp'] <= $claims['iat'] ) {
+		$token = Gatepass_Token::verify( $unverified_token, self::TYPE, $keys, $site_id );
+		if ( null === $token || ! self::is_subject( $token->claim( 'sub' ) ) ) {
 			return null;
 		}
 		return new self(
 			$unverified_token,
 			array(
-				'jti' => $claims['jti'],
-				'sub' => $claims['sub'],
-				'aud' => $claims['aud'],
+				'jti' => $token->claim( 'jti' ),
+				'sub' => $token->claim( 'sub' ),
+				'aud' => $token->claim( 'aud' ),
 			),
-			null !== $public_key
+			$token->is_signed()
 		);
 	}
 
@@ -136,26 +87,6 @@ final class Gatepass_Handoff {
 	 */
 	public static function is_subject( string $text ): bool {
 		return 1 === preg_match( '/\A[A-Za-z0-9._:@-]{1,128}\z/', $text );
-	}
-
-	/**
-	 * Whether a text is a version 7 UUID in its one canonical spelling (RFC 9562).
-	 *
-	 * @param string $text Any text.
-	 * @return bool
-	 */
-	private static function is_uuid_v7( string $text ): bool {
-		return 1 === preg_match( '/\A[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\z/', $text );
-	}
-
-	/**
-	 * Whether a value is a time in whole seconds since 1970. Which time is not judged here.
-	 *
-	 * @param mixed $value Any value.
-	 * @return bool
-	 */
-	private static function is_time( $value ): bool {
-		return is_int( $value ) && $value >= 0 && $value <= self::LAST_SECOND;
 	}
 
 	/**
