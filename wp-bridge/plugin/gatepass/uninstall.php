@@ -22,17 +22,22 @@ function gatepass_uninstall_blog(): void {
 		Gatepass_Names::OPTION_ROLES,
 		Gatepass_Names::OPTION_CLOCK_OFFSET,
 		Gatepass_Names::OPTION_CONFLICT,
+		Gatepass_Names::OPTION_SYNC,
+		Gatepass_Names::OPTION_SYNC_AGAIN,
+		Gatepass_Names::OPTION_REMOVAL,
+		Gatepass_Names::OPTION_REASSIGN,
 	);
 	foreach ( $options as $option ) {
 		delete_option( $option );
 	}
 	delete_transient( Gatepass_Names::TRANSIENT_ASKED );
 	Gatepass_Heartbeat::stop();
+	Gatepass_Sync_Cron::stop();
 	Gatepass_Log::drop();
 }
 
 /**
- * Removes what is kept with users and for all blogs: identities, markers, locks, and our words in
+ * Removes what is kept with users and for all blogs: identities, standings, consent, markers, locks, and our words in
  * the sessions that are still open. The sessions themselves go on, as any other.
  */
 function gatepass_uninstall_users(): void {
@@ -57,8 +62,16 @@ function gatepass_uninstall_users(): void {
 			update_user_meta( $user_id, 'session_tokens', $sessions );
 		}
 		delete_user_meta( $user_id, $row->meta_key );
+		delete_user_meta( $user_id, Gatepass_Names::META_STANDING_PREFIX . substr( $row->meta_key, strlen( Gatepass_Names::META_IDENTITY_PREFIX ) ) );
 	}
-	foreach ( array( Gatepass_Names::META_ATTEMPTS, Gatepass_Names::META_PENDING ) as $key ) {
+	$others = array(
+		Gatepass_Names::META_ATTEMPTS,
+		Gatepass_Names::META_PENDING,
+		Gatepass_Names::META_CONSENT,
+		Gatepass_Names::META_MARKETING,
+		Gatepass_Names::META_MARKETING_AT,
+	);
+	foreach ( $others as $key ) {
 		delete_metadata( 'user', 0, $key, '', true );
 	}
 }

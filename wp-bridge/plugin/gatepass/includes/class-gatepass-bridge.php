@@ -15,11 +15,17 @@ final class Gatepass_Bridge {
 	const REDEEM_SECONDS  = 8;
 	const REPORT_SECONDS  = 3;
 	const PAIRING_SECONDS = 25;
+	const PULL_SECONDS    = 8;
 
 	/**
 	 * Longest answer that is read, in bytes.
 	 */
 	const MAX_ANSWER = 262144;
+
+	/**
+	 * Longest page of changes that is read, in bytes: 100 members, each with the longest names there can be.
+	 */
+	const MAX_CHANGES = 4194304;
 
 	/**
 	 * Settings; they know the bridge's clock.
@@ -87,6 +93,37 @@ final class Gatepass_Bridge {
 	}
 
 	/**
+	 * Asks what has changed.
+	 *
+	 * @param Gatepass_Connection $connection Which bridge.
+	 * @param int                 $after      Up to which position everything is done.
+	 * @param string              $epoch      Of which epoch that is; empty to begin at the beginning.
+	 * @param string              $request_id The reference.
+	 * @return Gatepass_Answer
+	 */
+	public function changes( Gatepass_Connection $connection, int $after, string $epoch, string $request_id ): Gatepass_Answer {
+		$path = '/wp/v1/changes?after=' . $after . ( '' === $epoch ? '' : '&epoch=' . rawurlencode( $epoch ) );
+		return $this->send_proven( $connection, $path, null, $request_id, self::PULL_SECONDS );
+	}
+
+	/**
+	 * Says what came of changes.
+	 *
+	 * @param Gatepass_Connection            $connection Which bridge.
+	 * @param string                         $epoch      Of which epoch they were.
+	 * @param array<int,array<string,mixed>> $acks       What came of each; at most 100.
+	 * @param string                         $request_id The reference.
+	 * @return Gatepass_Answer
+	 */
+	public function acknowledge( Gatepass_Connection $connection, string $epoch, array $acks, string $request_id ): Gatepass_Answer {
+		$body = array(
+			'epoch' => $epoch,
+			'acks'  => $acks,
+		);
+		return $this->send_proven( $connection, '/wp/v1/changes/acks', $body, $request_id, self::PULL_SECONDS );
+	}
+
+	/**
 	 * Whether we may speak to a bridge at all.
 	 *
 	 * @param string $url Base URL of the bridge.
@@ -120,14 +157,14 @@ final class Gatepass_Bridge {
 	/**
 	 * Sends with our proof; once more with the bridge's own time if our clock was the trouble.
 	 *
-	 * @param Gatepass_Connection $connection Which bridge.
-	 * @param string              $path       Path below the bridge's URL.
-	 * @param array<string,mixed> $body       JSON members. The same both times, attempt included.
-	 * @param string              $request_id The reference.
-	 * @param int                 $seconds    Patience.
+	 * @param Gatepass_Connection      $connection Which bridge.
+	 * @param string                   $path       Path below the bridge's URL.
+	 * @param array<string,mixed>|null $body       JSON members, the same both times, attempt included. Null to GET.
+	 * @param string                   $request_id The reference.
+	 * @param int                      $seconds    Patience.
 	 * @return Gatepass_Answer
 	 */
-	private function send_proven( Gatepass_Connection $connection, string $path, array $body, string $request_id, int $seconds ): Gatepass_Answer {
+	private function send_proven( Gatepass_Connection $connection, string $path, ?array $body, string $request_id, int $seconds ): Gatepass_Answer {
 		$send = function () use ( $connection, $path, $body, $request_id, $seconds ): Gatepass_Answer {
 			$proof = $connection->site_key()->proof( $connection->site_id(), $connection->bridge(), $this->store->bridge_time() );
 			return $this->send(
@@ -152,31 +189,31 @@ final class Gatepass_Bridge {
 	/**
 	 * Sends one request.
 	 *
-	 * @param string               $url     Where to.
-	 * @param array<string,mixed>  $body    JSON members.
-	 * @param array<string,string> $headers Headers.
-	 * @param int                  $seconds Patience.
+	 * @param string                   $url     Where to.
+	 * @param array<string,mixed>|null $body    JSON members; null to GET.
+	 * @param array<string,string>     $headers Headers.
+	 * @param int                      $seconds Patience.
 	 * @return Gatepass_Answer
 	 */
-	private function send( string $url, array $body, array $headers, int $seconds ): Gatepass_Answer {
+	private function send( string $url, ?array $body, array $headers, int $seconds ): Gatepass_Answer {
 		if ( ! self::is_safe( $url ) ) {
 			return Gatepass_Answer::none( 'bridge_not_https' );
 		}
-		$response = wp_remote_post(
-			$url,
-			array(
-				'timeout'             => $seconds,
-				'redirection'         => 0,
-				'sslverify'           => true,
-				'limit_response_size' => self::MAX_ANSWER,
-				'user-agent'          => 'Gatepass-WordPress/' . GATEPASS_VERSION,
-				'headers'             => $headers + array(
-					'Content-Type' => 'application/json',
-					'Accept'       => 'application/json, application/problem+json',
-				),
-				'body'                => (string) wp_json_encode( $body ),
-			)
+		$options = array(
+			'timeout'             => $seconds,
+			'redirection'         => 0,
+			'sslverify'           => true,
+			'limit_response_size' => null === $body ? self::MAX_CHANGES : self::MAX_ANSWER,
+			'user-agent'          => 'Gatepass-WordPress/' . GATEPASS_VERSION,
+			'headers'             => $headers + array( 'Accept' => 'application/json, application/problem+json' ),
 		);
+		if ( null === $body ) {
+			$response = wp_remote_get( $url, $options );
+		} else {
+			$options['headers']['Content-Type'] = 'application/json';
+			$options['body']                    = (string) wp_json_encode( $body );
+			$response                           = wp_remote_post( $url, $options );
+		}
 		return is_wp_error( $response ) ? Gatepass_Answer::none( (string) $response->get_error_code() ) : Gatepass_Answer::from_response( $response );
 	}
 }

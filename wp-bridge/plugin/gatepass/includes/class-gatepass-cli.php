@@ -80,6 +80,7 @@ final class Gatepass_CLI {
 	 */
 	public function status( array $args, array $options ): void {
 		$connection = $this->store->connection();
+		$state      = null === $connection ? null : Gatepass_Sync_State::of( $connection );
 		$status     = array(
 			'paired'         => null !== $connection,
 			'enabled'        => $this->store->is_enabled(),
@@ -91,6 +92,12 @@ final class Gatepass_CLI {
 			'login_endpoint' => Gatepass_Endpoint::url(),
 			'start_address'  => null === $connection || null === $connection->policy()->panel_start_url() ? null : Gatepass_Start::url(),
 			'is_copy'        => $this->store->is_copy(),
+			'members_as_of'  => null === $state || 0 === $state->as_of() ? null : gmdate( 'Y-m-d\TH:i:s\Z', $state->as_of() ),
+			'members_up_to'  => null === $state ? null : $state->cursor(),
+			'resyncing'      => null !== $state && $state->is_resyncing(),
+			'failing_since'  => null === $state || 0 === $state->failing_since() ? null : gmdate( 'Y-m-d\TH:i:s\Z', $state->failing_since() ),
+			'last_error'     => null === $state || '' === $state->last_error() ? null : $state->last_error(),
+			'removal'        => $this->store->removal(),
 			'allowed_roles'  => Gatepass_Roles::of_this_site( $this->store->ticked_roles() )->allowed(),
 		);
 		if ( 'table' !== $options['format'] ) {
@@ -108,6 +115,39 @@ final class Gatepass_CLI {
 			);
 		}
 		WP_CLI\Utils\format_items( 'table', $rows, array( 'name', 'value' ) );
+	}
+
+	/**
+	 * Brings the members up to date with the panel. WordPress does so by itself, too.
+	 *
+	 * ## OPTIONS
+	 *
+	 * [--full]
+	 * : Read everything anew, not only what has changed.
+	 *
+	 * @param string[]           $args    Positional arguments.
+	 * @param array<string,bool> $options Options.
+	 */
+	public function sync( array $args, array $options ): void {
+		$sync = Gatepass_Sync::of_this_site();
+		$full = ! empty( $options['full'] );
+		do {
+			$pulled = $sync->run( Gatepass_Sync::CRON_SECONDS, $full );
+			$full   = false;
+			if ( Gatepass_Pulled::MORE === $pulled->outcome() ) {
+				WP_CLI::log( sprintf( 'Up to %d …', $pulled->position() ) );
+				sleep( 'held' === $pulled->reason() ? 2 : 0 );
+			}
+		} while ( Gatepass_Pulled::MORE === $pulled->outcome() );
+		if ( Gatepass_Pulled::FAILED === $pulled->outcome() ) {
+			WP_CLI::error( sprintf( 'Not up to date: %s.', $pulled->reason() ) );
+			return;
+		}
+		if ( Gatepass_Pulled::BUSY === $pulled->outcome() ) {
+			WP_CLI::success( 'WordPress is at it already, and will look once more.' );
+			return;
+		}
+		WP_CLI::success( sprintf( 'Up to date, up to %d.', $pulled->position() ) );
 	}
 
 	/**
@@ -177,6 +217,7 @@ final class Gatepass_CLI {
 	 */
 	public function on(): void {
 		$this->store->set_enabled( true );
+		Gatepass_Sync_Cron::go_on();
 		WP_CLI::success( 'Signing in by button is switched on.' );
 	}
 

@@ -6,7 +6,7 @@
  */
 
 /**
- * Answers browsers, and the bridge's challenge. No cache keeps what lies in wp-admin, and plugins
+ * Answers browsers, the bridge's challenge and the broker's pokes. No cache keeps what lies in wp-admin, and plugins
  * that hide wp-login.php leave admin-post.php alone; hence this address.
  *
  * Everything cheap happens as early as `init` allows, so that strangers cost little: the landing
@@ -51,6 +51,13 @@ final class Gatepass_Endpoint {
 	private $login;
 
 	/**
+	 * What a poke asks for.
+	 *
+	 * @var Gatepass_Sync
+	 */
+	private $sync;
+
+	/**
 	 * Constructor.
 	 *
 	 * @param Gatepass_Store     $store     Settings.
@@ -58,13 +65,15 @@ final class Gatepass_Endpoint {
 	 * @param Gatepass_Responder $responder Answers.
 	 * @param Gatepass_Start     $start     The start.
 	 * @param Gatepass_Login     $login     The sign-in.
+	 * @param Gatepass_Sync      $sync      What a poke asks for.
 	 */
-	public function __construct( Gatepass_Store $store, Gatepass_Request $request, Gatepass_Responder $responder, Gatepass_Start $start, Gatepass_Login $login ) {
+	public function __construct( Gatepass_Store $store, Gatepass_Request $request, Gatepass_Responder $responder, Gatepass_Start $start, Gatepass_Login $login, Gatepass_Sync $sync ) {
 		$this->store     = $store;
 		$this->request   = $request;
 		$this->responder = $responder;
 		$this->start     = $start;
 		$this->login     = $login;
+		$this->sync      = $sync;
 	}
 
 	/**
@@ -106,6 +115,10 @@ final class Gatepass_Endpoint {
 		if ( $is_read && '1' === $this->request->query( Gatepass_Names::QUERY_PROBE ) ) {
 			$this->answer_probe( $connection );
 		}
+		if ( 'POST' === $this->request->method() && '1' === $this->request->query( Gatepass_Names::QUERY_POKE ) ) {
+			$this->take_poke( $connection );
+			return;
+		}
 		$reference = new Gatepass_Reference( random_bytes( 8 ) );
 		if ( null === $connection ) {
 			$this->responder->refuse( new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'not_paired' ), new Gatepass_Policy( null ), $reference );
@@ -142,6 +155,76 @@ final class Gatepass_Endpoint {
 		( new Gatepass_Cookie( Gatepass_Names::COOKIE_PROBE, Gatepass_Names::COOKIE_PROBE ) )->set( '1', time() + 60 );
 		$site = null === $connection ? 'not_paired' : $connection->site_id();
 		$this->responder->say( 200, 'text/plain', 'probe', 'gatepass ' . $site . ' ' . GATEPASS_VERSION . "\n" );
+	}
+
+	/**
+	 * Pulls, if the broker says so, when everybody who wants to hear of new users is there. Whatever else comes here costs
+	 * neither a look at the bridge nor a row.
+	 *
+	 * @param Gatepass_Connection|null $connection The connection.
+	 */
+	private function take_poke( ?Gatepass_Connection $connection ): void {
+		header_remove( 'Set-Cookie' );
+		if ( null === $connection ) {
+			$this->say_of_poke( 404, array( 'code' => 'not_paired' ) );
+		}
+		if ( ! Gatepass_Poke::is_genuine( $this->request->field( 'poke', Gatepass_Token::MAX_BYTES ), $connection ) ) {
+			$this->say_of_poke( 401, array( 'code' => 'poke_invalid' ) );
+		}
+		if ( ! $this->store->is_enabled() ) {
+			$this->say_of_poke( 503, array( 'code' => 'switched_off' ) );
+		}
+		$pull = function (): void {
+			$this->pull();
+		};
+		if ( did_action( 'wp_loaded' ) ) {
+			$pull();
+		} else {
+			add_action( 'wp_loaded', $pull, PHP_INT_MAX );
+		}
+	}
+
+	/**
+	 * Pulls, and says what came of it. Ends the request.
+	 */
+	private function pull(): void {
+		// Should the poke have come with somebody's cookie, it is still nobody who changes these users.
+		wp_set_current_user( 0 );
+		$pulled = $this->sync->run( Gatepass_Sync::POKE_SECONDS );
+		switch ( $pulled->outcome() ) {
+			case Gatepass_Pulled::BUSY:
+				$this->say_of_poke( 202, array( 'code' => 'busy' ) );
+				break;
+
+			case Gatepass_Pulled::FAILED:
+				$this->say_of_poke(
+					503,
+					array(
+						'code'   => 'not_pulled',
+						'reason' => $pulled->reason(),
+					)
+				);
+				break;
+
+			default:
+				$this->say_of_poke(
+					200,
+					array(
+						'code'     => 'pulled',
+						'position' => $pulled->position(),
+					)
+				);
+		}
+	}
+
+	/**
+	 * Answers a poke. Ends the request.
+	 *
+	 * @param int                      $status HTTP status.
+	 * @param array<string,string|int> $answer What is said.
+	 */
+	private function say_of_poke( int $status, array $answer ): void {
+		$this->responder->say( $status, 'application/json', 'poke', (string) wp_json_encode( $answer ) );
 	}
 
 	/**

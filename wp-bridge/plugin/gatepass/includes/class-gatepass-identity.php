@@ -30,6 +30,17 @@ final class Gatepass_Identity {
 	}
 
 	/**
+	 * Reads what {@see readable()} has written.
+	 *
+	 * @param string $text The user meta value.
+	 * @return self|null Null if it is not that.
+	 */
+	public static function from_readable( string $text ): ?self {
+		$parts = explode( ' ', $text );
+		return 3 === count( $parts ) ? new self( $parts[0], $parts[1], $parts[2] ) : null;
+	}
+
+	/**
 	 * Who a user is to this site's panels, of now and of before. On a network the identities of other blogs are
 	 * not this blog's to tell.
 	 *
@@ -40,9 +51,9 @@ final class Gatepass_Identity {
 	public static function all_of( int $user_id, string $site_id ): array {
 		$identities = array();
 		foreach ( (array) get_user_meta( $user_id ) as $key => $values ) {
-			$parts = 0 === strpos( (string) $key, Gatepass_Names::META_IDENTITY_PREFIX ) ? explode( ' ', (string) reset( $values ) ) : array();
-			if ( 3 === count( $parts ) && ( ! is_multisite() || $parts[1] === $site_id ) ) {
-				$identities[] = new self( $parts[0], $parts[1], $parts[2] );
+			$identity = 0 === strpos( (string) $key, Gatepass_Names::META_IDENTITY_PREFIX ) ? self::from_readable( (string) reset( $values ) ) : null;
+			if ( null !== $identity && ( ! is_multisite() || $identity->site_id() === $site_id ) ) {
+				$identities[] = $identity;
 			}
 		}
 		return $identities;

@@ -174,6 +174,8 @@ final class Gatepass_Log_Line {
 			'role_not_allowed'    => __( 'You allow none of the roles that the panel wanted to give.', 'gatepass' ),
 			'email_taken'         => __( 'Another account here has the same e-mail address.', 'gatepass' ),
 			'username_taken'      => __( 'Another account here has the same user name.', 'gatepass' ),
+			'email_invalid'       => __( 'WordPress takes the e-mail address for none.', 'gatepass' ),
+			'heir_missing'        => __( 'The user who was to get the content of deleted accounts is gone: choose another under Settings → Gatepass.', 'gatepass' ),
 			'account_not_on_blog' => __( 'The account may not be used on this site of the network.', 'gatepass' ),
 			'account_blocked'     => __( 'Another plugin has disabled the account.', 'gatepass' ),
 			'support_forbidden'   => __( 'You do not let support staff sign in on behalf of customers.', 'gatepass' ),

@@ -293,7 +293,7 @@ final class Gatepass_Login {
 	 * @throws Gatepass_Refusal If the site was unpaired or paired anew: the bridge's yes was for the pairing of before.
 	 */
 	private function connection_of_now( Gatepass_Connection $asked ): Gatepass_Connection {
-		$this->store->forget_cached();
+		Gatepass_Store::forget_cached();
 		$now = $this->store->connection();
 		if ( null === $now ) {
 			throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'not_paired' );
@@ -337,10 +337,11 @@ final class Gatepass_Login {
 			$this->pending->begin( $terms );
 			$user    = $this->members->find( $identity );
 			$created = null === $user;
-			$user    = $created ? $this->members->create( $identity, $redemption ) : $this->members->bring_to_blog( $user, $redemption );
+			$user    = $created ? $this->members->create( $identity, $redemption->wanted() ) : $this->members->bring_to_blog( $user, $identity, $redemption->wanted() );
 			if ( $this->privileges->is_privileged( $user ) ) {
 				throw Gatepass_Refusal::account( 'account_privileged', $user->ID );
 			}
+			$this->hear( $user, $arrival, $redemption );
 			$this->ask_others( $user, $redemption );
 			$session = new Gatepass_Session( $user, $terms, $arrival->attempt() );
 			$pending = $session->open();
@@ -420,6 +421,34 @@ final class Gatepass_Login {
 			}
 			wp_set_current_user( 0 );
 			throw $this->internal( $failure, $reference, $user->ID );
+		}
+	}
+
+	/**
+	 * Keeps what the bridge says of the member. A pull may have heard, since it said yes, that the membership has ended,
+	 * or all sessions.
+	 *
+	 * @param WP_User             $user       Who signs in.
+	 * @param Gatepass_Arrival    $arrival    Who arrives.
+	 * @param Gatepass_Redemption $redemption The bridge's yes.
+	 * @throws Gatepass_Refusal If it has.
+	 */
+	private function hear( WP_User $user, Gatepass_Arrival $arrival, Gatepass_Redemption $redemption ): void {
+		if ( null === $redemption->standing() ) {
+			return;
+		}
+		$state    = Gatepass_Sync_State::of( $arrival->connection() );
+		$standing = Gatepass_Follower::hear( $user->ID, $arrival->identity(), $redemption->standing(), $state, true );
+		if ( $standing->is_newer_than( $redemption->standing() ) ) {
+			if ( ! $standing->allows( $state->now() ) ) {
+				throw new Gatepass_Refusal( Gatepass_Refusal::MEMBERSHIP, 'membership_inactive' );
+			}
+			if ( $standing->sessions_ended() > $redemption->standing()->sessions_ended() ) {
+				throw new Gatepass_Refusal( Gatepass_Refusal::ASK_AGAIN, 'session_ended' );
+			}
+		}
+		if ( null !== $redemption->consent() ) {
+			$redemption->consent()->save( $user->ID, $state->now() );
 		}
 	}
 

@@ -14,6 +14,12 @@
 final class Gatepass_Members {
 
 	/**
+	 * Beginning of what stands in a new user's `user_activation_key` until the identity is written, too. WordPress takes
+	 * it for a password reset's, long expired.
+	 */
+	const UNFINISHED = 'gatepass:';
+
+	/**
 	 * Settings.
 	 *
 	 * @var Gatepass_Store
@@ -57,73 +63,45 @@ final class Gatepass_Members {
 	/**
 	 * Makes the user of an identity.
 	 *
-	 * @param Gatepass_Identity   $identity   Who.
-	 * @param Gatepass_Redemption $redemption What the panel says of them.
+	 * @param Gatepass_Identity $identity Who.
+	 * @param Gatepass_Wanted   $wanted   What the panel says of them.
 	 * @return WP_User
 	 * @throws Gatepass_Refusal If the owner's rules, or an account that was there before, forbid it.
 	 */
-	public function create( Gatepass_Identity $identity, Gatepass_Redemption $redemption ): WP_User {
-		$role  = $this->role( $redemption );
-		$email = $redemption->member( 'email' );
-		$locks = $this->lock( array( $email, $this->wanted_name( $redemption ) ?? $identity->user_name( 0 ) ) );
-		try {
-			if ( ! is_email( $email ) ) {
-				throw Gatepass_Refusal::account( 'internal' );
-			}
-			// A user name may look like an address, and WordPress signs in by either.
-			if ( false !== email_exists( $email ) || false !== username_exists( $email ) ) {
-				throw Gatepass_Refusal::account( 'email_taken' );
-			}
-			return $this->insert( $identity, $redemption, $role );
-		} finally {
-			foreach ( $locks as $lock ) {
-				$lock->release();
-			}
-		}
-	}
-
-	/**
-	 * Locks what two new users may not both have. Others go on meanwhile, however long the hooks on a
-	 * new user take. An address and a name that read the same share a lock, for WordPress signs in by
-	 * either; and all take theirs in the same order, so that no two wait for each other.
-	 *
-	 * @param string[] $names Address and name.
-	 * @return Gatepass_Lock[]
-	 * @throws Gatepass_Refusal If one of them stays taken.
-	 */
-	private function lock( array $names ): array {
-		$hashes = array();
-		foreach ( $names as $name ) {
-			$hashes[] = substr( hash( 'sha256', strtolower( $name ) ), 0, 32 );
-		}
-		sort( $hashes, SORT_STRING );
-		$locks = array();
-		foreach ( array_unique( $hashes ) as $hash ) {
-			$lock = Gatepass_Lock::take( 'create_' . $hash );
-			if ( null === $lock ) {
-				foreach ( $locks as $taken ) {
-					$taken->release();
+	public function create( Gatepass_Identity $identity, Gatepass_Wanted $wanted ): WP_User {
+		$role  = $this->role( $wanted );
+		$email = $wanted->text( 'email' );
+		$name  = $this->wanted_name( $wanted );
+		return Gatepass_Logins::while_locked(
+			array( $email, $name ?? $identity->user_name( 0 ) ),
+			function () use ( $identity, $wanted, $role, $email, $name ): WP_User {
+				$unfinished = $this->unfinished( $identity, $email, $name ?? $identity->user_name( 0 ) );
+				if ( null !== $unfinished ) {
+					return $this->recover( $unfinished, $identity, $role );
 				}
-				throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'busy' );
+				Gatepass_Logins::require_email( $email, 0 );
+				return $this->insert( $identity, $wanted, $name ?? $this->free_name( $identity ), $role );
 			}
-			$locks[] = $lock;
-		}
-		return $locks;
+		);
 	}
 
 	/**
-	 * Sees to it that a user belongs to this blog of a network.
+	 * Sees to it that a user who was found is whole, and belongs to this blog of a network.
 	 *
-	 * @param WP_User             $user       The user.
-	 * @param Gatepass_Redemption $redemption What the panel says of them.
+	 * @param WP_User           $user     The user.
+	 * @param Gatepass_Identity $identity Who.
+	 * @param Gatepass_Wanted   $wanted   What the panel says of them.
 	 * @return WP_User The same, as this blog sees it.
 	 * @throws Gatepass_Refusal If no role is allowed, or WordPress refuses.
 	 */
-	public function bring_to_blog( WP_User $user, Gatepass_Redemption $redemption ): WP_User {
+	public function bring_to_blog( WP_User $user, Gatepass_Identity $identity, Gatepass_Wanted $wanted ): WP_User {
+		if ( self::is_unfinished( $user, $identity ) ) {
+			return $this->recover( $user, $identity, $this->role( $wanted ) );
+		}
 		if ( ! is_multisite() || is_user_member_of_blog( $user->ID ) ) {
 			return $user;
 		}
-		$added = add_user_to_blog( get_current_blog_id(), $user->ID, $this->role( $redemption ) );
+		$added = add_user_to_blog( get_current_blog_id(), $user->ID, $this->role( $wanted ) );
 		$there = true === $added ? get_user_by( 'id', $user->ID ) : false;
 		if ( false === $there ) {
 			throw Gatepass_Refusal::account( 'account_not_on_blog', $user->ID );
@@ -134,12 +112,12 @@ final class Gatepass_Members {
 	/**
 	 * The role the owner allows.
 	 *
-	 * @param Gatepass_Redemption $redemption What the panel wants.
+	 * @param Gatepass_Wanted $wanted What the panel wants.
 	 * @return string
 	 * @throws Gatepass_Refusal If the owner allows none of the wanted ones.
 	 */
-	private function role( Gatepass_Redemption $redemption ): string {
-		$role = Gatepass_Roles::of_this_site( $this->store->ticked_roles() )->choose( $redemption->roles() );
+	public function role( Gatepass_Wanted $wanted ): string {
+		$role = Gatepass_Roles::of_this_site( $this->store->ticked_roles() )->choose( $wanted->roles() );
 		if ( null === $role ) {
 			throw Gatepass_Refusal::account( 'role_not_allowed' );
 		}
@@ -149,33 +127,36 @@ final class Gatepass_Members {
 	/**
 	 * The user name that the panel wants.
 	 *
-	 * @param Gatepass_Redemption $redemption What the panel wants.
+	 * @param Gatepass_Wanted $wanted What the panel wants.
 	 * @return string|null Null if it wants none, or one that WordPress would not take.
 	 */
-	private function wanted_name( Gatepass_Redemption $redemption ): ?string {
-		$wanted = $redemption->member( 'username' );
-		return '' !== $wanted && $this->is_name( $wanted ) ? $wanted : null;
+	public function wanted_name( Gatepass_Wanted $wanted ): ?string {
+		return Gatepass_Logins::is_name( $wanted->text( 'username' ) ) ? $wanted->text( 'username' ) : null;
 	}
 
 	/**
-	 * A free user name.
+	 * A language this WordPress has.
 	 *
-	 * @param Gatepass_Identity   $identity   Who.
-	 * @param Gatepass_Redemption $redemption What the panel wants.
-	 * @return string
-	 * @throws Gatepass_Refusal If the wanted name is somebody's.
+	 * @param string $wanted As the panel writes it: de, de-DE or de_DE.
+	 * @return string A locale, or empty for the site's own language.
 	 */
-	private function free_name( Gatepass_Identity $identity, Gatepass_Redemption $redemption ): string {
-		$wanted = $this->wanted_name( $redemption );
-		if ( null !== $wanted ) {
-			if ( $this->is_taken( $wanted ) ) {
-				throw Gatepass_Refusal::account( 'username_taken' );
-			}
-			return $wanted;
-		}
+	public function locale( string $wanted ): string {
+		$wanted    = str_replace( '-', '_', $wanted );
+		$available = array_merge( array( 'en_US' ), get_available_languages() );
+		return in_array( $wanted, $available, true ) ? $wanted : '';
+	}
+
+	/**
+	 * A free user name for a customer whose panel wants none in particular.
+	 *
+	 * @param Gatepass_Identity $identity Who.
+	 * @return string
+	 * @throws Gatepass_Refusal If there is none.
+	 */
+	private function free_name( Gatepass_Identity $identity ): string {
 		for ( $try = 0; $try < 6; $try++ ) {
 			$name = $identity->user_name( $try );
-			if ( $this->is_name( $name ) && ! $this->is_taken( $name ) ) {
+			if ( Gatepass_Logins::is_name( $name ) && ! Gatepass_Logins::is_name_taken( $name ) ) {
 				return $name;
 			}
 		}
@@ -183,40 +164,20 @@ final class Gatepass_Members {
 	}
 
 	/**
-	 * Whether WordPress would take a user name just as it is.
-	 *
-	 * @param string $name The name.
-	 * @return bool
-	 */
-	private function is_name( string $name ): bool {
-		$illegal = array_map( 'strtolower', (array) apply_filters( 'illegal_user_logins', array() ) ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- WordPress's own.
-		return strlen( $name ) <= 60 && sanitize_user( $name, true ) === $name && validate_username( $name )
-			&& ! in_array( strtolower( $name ), $illegal, true );
-	}
-
-	/**
-	 * Whether somebody signs in by this name.
-	 *
-	 * @param string $name The name.
-	 * @return bool
-	 */
-	private function is_taken( string $name ): bool {
-		return false !== username_exists( $name ) || false !== get_user_by( 'slug', sanitize_title( $name ) )
-			|| false !== email_exists( $name );
-	}
-
-	/**
 	 * Writes the new user.
 	 *
-	 * @param Gatepass_Identity   $identity   Who.
-	 * @param Gatepass_Redemption $redemption What the panel says of them.
-	 * @param string              $role       The role allowed.
+	 * @param Gatepass_Identity $identity Who.
+	 * @param Gatepass_Wanted   $wanted   What the panel says of them.
+	 * @param string            $name     Their user name.
+	 * @param string            $role     The role allowed.
 	 * @return WP_User
-	 * @throws Gatepass_Refusal If WordPress refuses.
+	 * @throws Gatepass_Refusal If the name is taken, or WordPress refuses.
 	 */
-	private function insert( Gatepass_Identity $identity, Gatepass_Redemption $redemption, string $role ): WP_User {
-		$name    = $this->free_name( $identity, $redemption );
-		$display = sanitize_text_field( $redemption->member( 'display_name' ) );
+	private function insert( Gatepass_Identity $identity, Gatepass_Wanted $wanted, string $name, string $role ): WP_User {
+		if ( Gatepass_Logins::is_name_taken( $name ) ) {
+			throw Gatepass_Refusal::account( 'username_taken' );
+		}
+		$display = sanitize_text_field( $wanted->text( 'display_name' ) );
 
 		// WordPress itself mails nobody here, but plugins do when they see a new user: the panel has welcomed them.
 		$quiet = array( 'wp_send_new_user_notification_to_user', 'wp_send_new_user_notification_to_admin' );
@@ -227,18 +188,19 @@ final class Gatepass_Members {
 			$id = wp_insert_user(
 				wp_slash(
 					array(
-						'user_login'   => $name,
-						'user_email'   => $redemption->member( 'email' ),
+						'user_login'          => $name,
+						'user_email'          => $wanted->text( 'email' ),
 						// Known to nobody, and never shown.
-						'user_pass'    => wp_generate_password( 64, true, true ),
-						'display_name' => '' === $display ? $name : $display,
-						'nickname'     => '' === $display ? $name : $display,
-						'first_name'   => sanitize_text_field( $redemption->member( 'first_name' ) ),
-						'last_name'    => sanitize_text_field( $redemption->member( 'last_name' ) ),
-						'locale'       => $this->locale( $redemption->member( 'locale' ) ),
-						'role'         => $role,
-						// With the user, not after it: who dies in between must not leave an address taken by nobody.
-						'meta_input'   => array( $identity->meta_key() => $identity->readable() ),
+						'user_pass'           => wp_generate_password( 64, true, true ),
+						'display_name'        => '' === $display ? $name : $display,
+						'nickname'            => '' === $display ? $name : $display,
+						'first_name'          => sanitize_text_field( $wanted->text( 'first_name' ) ),
+						'last_name'           => sanitize_text_field( $wanted->text( 'last_name' ) ),
+						'locale'              => $this->locale( $wanted->text( 'locale' ) ),
+						'role'                => $role,
+						'meta_input'          => array( $identity->meta_key() => $identity->readable() ),
+						// In the very row, for meta comes after it: who dies in between must not leave an address taken by nobody.
+						'user_activation_key' => self::UNFINISHED . $identity->hash(),
 					)
 				)
 			);
@@ -254,25 +216,78 @@ final class Gatepass_Members {
 			);
 			throw Gatepass_Refusal::account( $codes[ $id->get_error_code() ] ?? 'internal' );
 		}
-		if ( is_multisite() ) {
-			add_user_to_blog( get_current_blog_id(), $id, $role );
+		return $this->finish( new WP_User( $id ), $identity, $role );
+	}
+
+	/**
+	 * Whether whoever began to make this user for an identity died over it. Nobody but this class writes such a key.
+	 *
+	 * @param WP_User           $user     The user.
+	 * @param Gatepass_Identity $identity Who.
+	 * @return bool
+	 */
+	private static function is_unfinished( WP_User $user, Gatepass_Identity $identity ): bool {
+		return self::UNFINISHED . $identity->hash() === $user->user_activation_key;
+	}
+
+	/**
+	 * The user that whoever died had begun to make for this identity.
+	 *
+	 * @param Gatepass_Identity $identity Who.
+	 * @param string            $email    Their address.
+	 * @param string            $name     Their user name.
+	 * @return WP_User|null Null if there is none.
+	 */
+	private function unfinished( Gatepass_Identity $identity, string $email, string $name ): ?WP_User {
+		foreach ( array( get_user_by( 'email', $email ), get_user_by( 'login', $name ) ) as $user ) {
+			if ( false !== $user && self::is_unfinished( $user, $identity ) ) {
+				return $user;
+			}
 		}
-		$user = get_user_by( 'id', $id );
-		if ( false === $user ) {
-			throw Gatepass_Refusal::account( 'internal' );
-		}
+		return null;
+	}
+
+	/**
+	 * Completes a user whom somebody died over. Plugins may have missed that there is a new one; better that one of them
+	 * hears it twice.
+	 *
+	 * @param WP_User           $user     The user.
+	 * @param Gatepass_Identity $identity Who.
+	 * @param string            $role     The role allowed.
+	 * @return WP_User The same, as this blog sees it.
+	 * @throws Gatepass_Refusal If WordPress refuses.
+	 */
+	private function recover( WP_User $user, Gatepass_Identity $identity, string $role ): WP_User {
+		$user = $this->finish( $user, $identity, $role );
+		do_action( 'user_register', $user->ID, $user->to_array() ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- WordPress's own.
 		return $user;
 	}
 
 	/**
-	 * A language this WordPress has.
+	 * Completes a new user.
 	 *
-	 * @param string $wanted As the panel writes it: de, de-DE or de_DE.
-	 * @return string A locale, or empty for the site's own language.
+	 * @param WP_User           $user     The user.
+	 * @param Gatepass_Identity $identity Who.
+	 * @param string            $role     The role allowed.
+	 * @return WP_User The same, as this blog sees it.
+	 * @throws Gatepass_Refusal If WordPress refuses.
 	 */
-	private function locale( string $wanted ): string {
-		$wanted    = str_replace( '-', '_', $wanted );
-		$available = array_merge( array( 'en_US' ), get_available_languages() );
-		return in_array( $wanted, $available, true ) ? $wanted : '';
+	private function finish( WP_User $user, Gatepass_Identity $identity, string $role ): WP_User {
+		global $wpdb;
+
+		update_user_meta( $user->ID, $identity->meta_key(), wp_slash( $identity->readable() ) );
+		if ( is_multisite() ) {
+			add_user_to_blog( get_current_blog_id(), $user->ID, $role );
+		} elseif ( array() === $user->roles ) {
+			$user->set_role( $role );
+		}
+		// phpcs:ignore WordPress.DB.DirectDatabaseQuery -- Only while it is ours: a plugin may have begun a password reset.
+		$wpdb->update( $wpdb->users, array( 'user_activation_key' => '' ), array( 'ID' => $user->ID, 'user_activation_key' => self::UNFINISHED . $identity->hash() ) ); // phpcs:ignore WordPress.Arrays
+		clean_user_cache( $user->ID );
+		$done = get_user_by( 'id', $user->ID );
+		if ( false === $done ) {
+			throw Gatepass_Refusal::account( 'internal' );
+		}
+		return $done;
 	}
 }

@@ -33,6 +33,12 @@ final class Gatepass_Names {
 	const OPTION_CONFLICT = 'gatepass_identity_conflict';
 	/** How far this site has followed the panel, and how fresh that is. Autoloaded. */
 	const OPTION_SYNC = 'gatepass_sync';
+	/** That somebody wants another pull after the one that is under way. A row that is never read as an option. */
+	const OPTION_SYNC_AGAIN = 'gatepass_sync_again';
+	/** What becomes of an account whose customer the panel removes: one of Gatepass_Removal's. */
+	const OPTION_REMOVAL = 'gatepass_removal';
+	/** Who gets the content of accounts that are deleted: a user's number. */
+	const OPTION_REASSIGN = 'gatepass_reassign_to';
 	/** Which form the log's table has; absent while there is none. */
 	const OPTION_LOG_SCHEMA = 'gatepass_log_schema';
 	/** Beginning of the name of a lock's row, which lives for seconds. */
@@ -58,6 +64,12 @@ final class Gatepass_Names {
 	const META_IDENTITY_PREFIX = '_gatepass_identity_';
 	/** Followed by the same digits as the identity's: the member's standing as last heard. */
 	const META_STANDING_PREFIX = '_gatepass_standing_';
+	/** What the customer has agreed to, as the panel says it: two times and a yes or no. */
+	const META_CONSENT = '_gatepass_consent';
+	/** Whether the customer wants marketing mail, for plugins that send it: 'yes' or 'no'. */
+	const META_MARKETING = '_gatepass_marketing_opt_in';
+	/** Since when, as ISO 8601; absent while the answer is no. */
+	const META_MARKETING_AT = '_gatepass_marketing_opt_in_at';
 	/** Attempts whose sign-in is complete, for two minutes: hash => time. */
 	const META_ATTEMPTS = '_gatepass_attempts';
 	/** A sign-in that another plugin has put off, for ten minutes: hash of a cookie, and what the handoff says. */
@@ -81,6 +93,8 @@ final class Gatepass_Names {
 	 */
 
 	const QUERY_START = 'start';
+	/** Of the broker's call that there is something to pull. */
+	const QUERY_POKE = 'poke';
 	/** Whether an arrival failed, and is led through the start again. */
 	const QUERY_AGAIN       = 'again';
 	const QUERY_PROBE       = 'probe';
@@ -101,6 +115,11 @@ final class Gatepass_Names {
 	 */
 
 	const CRON_HEARTBEAT = 'gatepass_heartbeat';
+	const CRON_SYNC      = 'gatepass_sync';
+	/** Goes on with a pull whose time was up. */
+	const CRON_SYNC_MORE = 'gatepass_sync_more';
+	/** How often WP-Cron pulls: a schedule of our own, every five minutes. */
+	const CRON_SCHEDULE = 'gatepass_five_minutes';
 
 	/*
 	 * Actions of wp-admin/admin-post.php.
@@ -122,10 +141,12 @@ final class Gatepass_Names {
 	const EXPORT_NONCE    = 'gatepass_export';
 	const HEALTH_PAIRING  = 'gatepass_pairing';
 	const HEALTH_ENDPOINT = 'gatepass_endpoint';
+	const HEALTH_SYNC     = 'gatepass_sync';
 	const CLI_COMMAND     = 'gatepass';
 	/** Our exporter and our eraser of personal data, and the groups of what is exported. */
 	const PRIVACY            = 'gatepass';
 	const PRIVACY_LOG        = 'gatepass_log';
+	const PRIVACY_CONSENT    = 'gatepass_consent';
 	const PRIVACY_SESSIONS   = 'gatepass_sessions';
 	const TRANSIENT_SETTINGS = 'settings_errors';
 	/** That the bridge was asked for the policy a moment ago. */

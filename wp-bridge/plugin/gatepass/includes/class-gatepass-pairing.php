@@ -79,6 +79,9 @@ final class Gatepass_Pairing {
 		$connection = $this->read( $answer->members(), $code, $key );
 		$this->store->save_connection( $connection );
 		$this->store->end_pairing( $key );
+		// So that the members are there before the first of them comes.
+		Gatepass_Sync_Cron::schedule();
+		Gatepass_Sync_Cron::go_on();
 		return $connection;
 	}
 
@@ -108,6 +111,7 @@ final class Gatepass_Pairing {
 		$this->store->forget_connection();
 		$this->store->end_pairing();
 		Gatepass_Heartbeat::stop();
+		Gatepass_Sync_Cron::stop();
 	}
 
 	/**

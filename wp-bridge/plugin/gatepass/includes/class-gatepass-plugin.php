@@ -35,16 +35,19 @@ final class Gatepass_Plugin {
 			$sign_ins->register();
 			$this->settings_page( $sign_ins )->register();
 		}
-		if ( is_admin() || wp_doing_cron() ) {
+		// Many have `wp cron event run` do what WP-Cron does; it does not say so before it has loaded us.
+		$is_cli = defined( 'WP_CLI' ) && WP_CLI;
+		if ( is_admin() || wp_doing_cron() || $is_cli ) {
 			$store = new Gatepass_Store();
 			( new Gatepass_Site_Health( $store ) )->register();
 			( new Gatepass_Profile( $store ) )->register();
 			( new Gatepass_Privacy( $store ) )->register();
 			( new Gatepass_Heartbeat( $store, new Gatepass_Bridge( $store ) ) )->register();
+			( new Gatepass_Sync_Cron() )->register();
 			( new Gatepass_Log() )->register();
 			add_action( Gatepass_Names::CRON_HEARTBEAT, array( 'Gatepass_Pending', 'sweep' ) );
 		}
-		if ( defined( 'WP_CLI' ) && WP_CLI ) {
+		if ( $is_cli ) {
 			$store = new Gatepass_Store();
 			WP_CLI::add_command( Gatepass_Names::CLI_COMMAND, new Gatepass_CLI( $store, new Gatepass_Pairing( $store, new Gatepass_Bridge( $store ) ) ) );
 		}
@@ -59,6 +62,7 @@ final class Gatepass_Plugin {
 		add_action( 'wp_logout', array( 'Gatepass_Binding', 'forget' ), 10, 0 );
 		add_filter( 'wpmu_drop_tables', array( 'Gatepass_Log', 'go_with_blog' ), 10, 2 );
 		register_deactivation_hook( GATEPASS_FILE, array( 'Gatepass_Heartbeat', 'stop' ) );
+		register_deactivation_hook( GATEPASS_FILE, array( 'Gatepass_Sync_Cron', 'stop' ) );
 		// Without us nothing would be forbidden in them.
 		register_deactivation_hook( GATEPASS_FILE, array( 'Gatepass_Support_Session', 'end_all' ) );
 	}
@@ -171,7 +175,7 @@ final class Gatepass_Plugin {
 			new Gatepass_Log(),
 			$this->pending()
 		);
-		return new Gatepass_Endpoint( $store, $request, new Gatepass_Responder(), $start, $login );
+		return new Gatepass_Endpoint( $store, $request, new Gatepass_Responder(), $start, $login, Gatepass_Sync::of_this_site() );
 	}
 
 	/**
@@ -191,7 +195,8 @@ final class Gatepass_Plugin {
 	 * @return Gatepass_Settings_Page
 	 */
 	private function settings_page( Gatepass_Sign_Ins_Page $sign_ins ): Gatepass_Settings_Page {
-		$store = new Gatepass_Store();
-		return new Gatepass_Settings_Page( $store, new Gatepass_Pairing( $store, new Gatepass_Bridge( $store ) ), new Gatepass_Request(), $sign_ins );
+		$store   = new Gatepass_Store();
+		$request = new Gatepass_Request();
+		return new Gatepass_Settings_Page( $store, new Gatepass_Pairing( $store, new Gatepass_Bridge( $store ) ), $request, $sign_ins, new Gatepass_Members_Card( $store, $request ) );
 	}
 }

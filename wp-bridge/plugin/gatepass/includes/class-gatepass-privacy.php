@@ -88,7 +88,7 @@ final class Gatepass_Privacy {
 		}
 		$page  = max( 1, (int) $page );
 		$lines = $this->lines_about( $user )->newest( self::LINES_A_STEP, ( $page - 1 ) * self::LINES_A_STEP );
-		$data  = 1 === $page ? array_merge( $this->export_identities( $user ), $this->export_sessions( $user ) ) : array();
+		$data  = 1 === $page ? array_merge( $this->export_identities( $user ), $this->export_consent( $user ), $this->export_sessions( $user ) ) : array();
 		return array(
 			'data' => array_merge( $data, array_map( array( $this, 'export_line' ), $lines ) ),
 			'done' => count( $lines ) < self::LINES_A_STEP,
@@ -105,9 +105,10 @@ final class Gatepass_Privacy {
 	public function erase( $email, $page = 1 ): array {
 		$user     = get_user_by( 'email', (string) $email );
 		$removed  = false !== $user && $this->lines_about( $user )->anonymise() > 0;
+		$removed  = ( false !== $user && Gatepass_Consent::forget( $user->ID ) ) || $removed;
 		$messages = array();
 		if ( false !== $user && array() !== $this->identities( $user ) ) {
-			$messages[] = __( 'Gatepass has kept which customer of your panel the account belongs to: without that, the customer’s next click would make a second account. It goes when you delete the account.', 'gatepass' );
+			$messages[] = __( 'Gatepass has kept which customer of your panel the account belongs to, and until when the membership lasts: without that, the customer’s next click would make a second account. It goes when you delete the account.', 'gatepass' );
 		}
 		if ( false !== $user && array() !== $this->sessions( $user ) ) {
 			$messages[] = __( 'Gatepass has kept what open sessions know of how they were begun. It goes when they end.', 'gatepass' );
@@ -126,6 +127,7 @@ final class Gatepass_Privacy {
 	public function suggest_policy(): void {
 		$paragraphs = array(
 			__( 'If you sign in by the button in your customer account, we receive your customer number there, your name and your e-mail address, and keep the customer number with your account here, so that we know you again.', 'gatepass' ),
+			__( 'Your customer account also tells us until when your membership lasts and what you have agreed to there; we keep that with your account here. On its request we tell it when, from which IP address and with which browser you are signed in here.', 'gatepass' ),
 			__( 'For each sign-in by button we tell the service that runs the button your IP address and the name of your browser.', 'gatepass' ),
 			sprintf(
 				/* translators: %s: number of days. */
@@ -183,18 +185,47 @@ final class Gatepass_Privacy {
 	private function export_identities( WP_User $user ): array {
 		$items = array();
 		foreach ( $this->identities( $user ) as $identity ) {
-			$items[] = self::item(
+			$standing = ( Gatepass_Standing::of_identity( $user->ID, $identity ) ?? Gatepass_Standing::from_array( array() ) )->to_array();
+			$items[]  = self::item(
 				Gatepass_Names::PRIVACY,
 				__( 'Signing in by button', 'gatepass' ),
 				$identity->hash(),
 				array(
-					__( 'Panel', 'gatepass' )           => $identity->issuer(),
-					__( 'Customer number', 'gatepass' ) => $identity->subject(),
-					__( 'Site id', 'gatepass' )         => $identity->site_id(),
+					__( 'Panel', 'gatepass' )             => $identity->issuer(),
+					__( 'Customer number', 'gatepass' )   => $identity->subject(),
+					__( 'Site id', 'gatepass' )           => $identity->site_id(),
+					__( 'Membership', 'gatepass' )        => $standing['status'],
+					__( 'Plan', 'gatepass' )              => $standing['plan'],
+					__( 'Valid until (UTC)', 'gatepass' ) => $standing['valid_until'],
 				)
 			);
 		}
 		return $items;
+	}
+
+	/**
+	 * What a user has agreed to, for an export.
+	 *
+	 * @param WP_User $user The user.
+	 * @return array<int,array<string,mixed>>
+	 */
+	private function export_consent( WP_User $user ): array {
+		$consent = Gatepass_Consent::of_user( $user->ID );
+		if ( null === $consent ) {
+			return array();
+		}
+		$item = self::item(
+			Gatepass_Names::PRIVACY_CONSENT,
+			__( 'What was agreed to in the customer account', 'gatepass' ),
+			(string) $user->ID,
+			array(
+				__( 'Terms accepted', 'gatepass' )          => $consent->terms_accepted_at(),
+				__( 'Privacy notice accepted', 'gatepass' ) => $consent->privacy_accepted_at(),
+				__( 'Marketing mail', 'gatepass' )          => $consent->marketing_opt_in() ? __( 'yes', 'gatepass' ) : __( 'no', 'gatepass' ),
+				__( 'Marketing mail since', 'gatepass' )    => (string) get_user_meta( $user->ID, Gatepass_Names::META_MARKETING_AT, true ),
+			)
+		);
+		return array( $item );
 	}
 
 	/**

@@ -61,8 +61,30 @@ final class Gatepass_Profile {
 				$identity->subject()
 			);
 			echo '<p>' . esc_html( $words ) . '</p>';
+			$standing = Gatepass_Standing::of_identity( $user->ID, $identity );
+			if ( null !== $standing ) {
+				echo '<p>' . esc_html( self::membership( $standing ) ) . '</p>';
+			}
+		}
+		$consent = Gatepass_Consent::of_user( $user->ID );
+		if ( null !== $consent ) {
+			echo '<p>' . ( $consent->marketing_opt_in() ? esc_html__( 'Wants marketing mail.', 'gatepass' ) : esc_html__( 'Wants no marketing mail.', 'gatepass' ) ) . '</p>';
 		}
 		echo '<p>' . esc_html__( 'Last sign-in by button:', 'gatepass' ) . ' ';
 		echo '<a href="' . esc_url( Gatepass_Sign_Ins_Page::url( $user->user_login ) ) . '">' . esc_html( $when ) . '</a></p></td></tr></table>';
+	}
+
+	/**
+	 * How a member stands with the panel, in words.
+	 *
+	 * @param Gatepass_Standing $standing How.
+	 * @return string
+	 */
+	private static function membership( Gatepass_Standing $standing ): string {
+		if ( '' === $standing->status() ) {
+			return __( 'The panel has no such customer any more.', 'gatepass' );
+		}
+		/* translators: %s: what the panel calls the state of a subscription: active, canceled and so on. */
+		return sprintf( __( 'Membership: %s.', 'gatepass' ), $standing->status() );
 	}
 }

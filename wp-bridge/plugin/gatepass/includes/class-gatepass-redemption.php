@@ -34,7 +34,7 @@ final class Gatepass_Redemption {
 	 * @return self|null Null if the answer is malformed or about another token.
 	 */
 	public static function from_answer( array $answer, Gatepass_Handoff $handoff ): ?self {
-		$member = $answer['member'] ?? null;
+		$wanted = Gatepass_Wanted::from_array( $answer['member'] ?? null );
 		foreach ( array( 'handoff_id', 'jti', 'subject' ) as $name ) {
 			if ( ! is_string( $answer[ $name ] ?? null ) ) {
 				return null;
@@ -42,7 +42,7 @@ final class Gatepass_Redemption {
 		}
 		if ( ! $handoff->is( $answer['jti'], $answer['subject'] )
 			|| 1 !== preg_match( '/\Aho_[a-z2-7]{26}\z/', $answer['handoff_id'] )
-			|| ! is_array( $member ) || ! is_string( $member['email'] ?? null ) ) {
+			|| null === $wanted ) {
 			return null;
 		}
 		$actor = Gatepass_Actor::from_array( $answer['actor'] ?? null );
@@ -50,20 +50,13 @@ final class Gatepass_Redemption {
 			return null;
 		}
 		$seconds = $answer['session']['max_seconds'] ?? null;
-		$text    = static function ( $value ): string {
-			return is_string( $value ) ? $value : '';
-		};
 		return new self(
 			array(
 				'handoff_id'   => $answer['handoff_id'],
 				'subject'      => $answer['subject'],
-				'email'        => $member['email'],
-				'username'     => $text( $member['username'] ?? '' ),
-				'display_name' => $text( $member['display_name'] ?? '' ),
-				'first_name'   => $text( $member['first_name'] ?? '' ),
-				'last_name'    => $text( $member['last_name'] ?? '' ),
-				'locale'       => $text( $member['locale'] ?? '' ),
-				'roles'        => array_values( array_filter( is_array( $member['roles'] ?? null ) ? $member['roles'] : array(), 'is_string' ) ),
+				'wanted'       => $wanted,
+				'standing'     => self::standing_of( $answer ),
+				'consent'      => Gatepass_Consent::from_array( $answer['consent'] ?? null ),
 				'actor'        => $actor,
 				'max_seconds'  => is_int( $seconds ) && $seconds > 0 ? $seconds : null,
 				'remember'     => true === ( $answer['session']['remember'] ?? null ),
@@ -92,22 +85,30 @@ final class Gatepass_Redemption {
 	}
 
 	/**
-	 * A text of the member: email, username, display_name, first_name, last_name or locale.
+	 * The account as the panel wants it.
 	 *
-	 * @param string $name Which.
-	 * @return string Empty if the panel gave none.
+	 * @return Gatepass_Wanted
 	 */
-	public function member( string $name ): string {
-		return $this->members[ $name ];
+	public function wanted(): Gatepass_Wanted {
+		return $this->members['wanted'];
 	}
 
 	/**
-	 * Roles wanted by the panel.
+	 * How the customer stands with the panel.
 	 *
-	 * @return string[]
+	 * @return Gatepass_Standing|null Null if the bridge is too old to tell.
 	 */
-	public function roles(): array {
-		return $this->members['roles'];
+	public function standing(): ?Gatepass_Standing {
+		return $this->members['standing'];
+	}
+
+	/**
+	 * What the customer has agreed to.
+	 *
+	 * @return Gatepass_Consent|null Null if the bridge does not tell.
+	 */
+	public function consent(): ?Gatepass_Consent {
+		return $this->members['consent'];
 	}
 
 	/**
@@ -153,5 +154,17 @@ final class Gatepass_Redemption {
 	 */
 	public function policy(): ?Gatepass_Policy {
 		return $this->members['policy'];
+	}
+
+	/**
+	 * Reads how the customer stands.
+	 *
+	 * @param array<string,mixed> $answer Decoded JSON.
+	 * @return Gatepass_Standing|null Null if it does not say.
+	 */
+	private static function standing_of( array $answer ): ?Gatepass_Standing {
+		$standing   = $answer['standing'] ?? null;
+		$membership = is_array( $answer['membership'] ?? null ) ? $answer['membership'] : array();
+		return is_array( $standing ) && is_string( $standing['epoch'] ?? null ) ? Gatepass_Standing::from_array( $standing + $membership ) : null;
 	}
 }

@@ -30,6 +30,7 @@ final class Gatepass_Refusal extends Exception {
 	const LASTING = array(
 		'account_privileged',
 		'email_taken',
+		'email_invalid',
 		'username_taken',
 		'account_not_on_blog',
 		'account_blocked',

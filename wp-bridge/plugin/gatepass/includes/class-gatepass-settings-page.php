@@ -41,18 +41,27 @@ final class Gatepass_Settings_Page {
 	private $sign_ins;
 
 	/**
+	 * The card of the members.
+	 *
+	 * @var Gatepass_Members_Card
+	 */
+	private $members;
+
+	/**
 	 * Constructor.
 	 *
 	 * @param Gatepass_Store         $store    Settings.
 	 * @param Gatepass_Pairing       $pairing  Pairing.
 	 * @param Gatepass_Request       $request  The request.
 	 * @param Gatepass_Sign_Ins_Page $sign_ins The page's other tab.
+	 * @param Gatepass_Members_Card  $members  The card of the members.
 	 */
-	public function __construct( Gatepass_Store $store, Gatepass_Pairing $pairing, Gatepass_Request $request, Gatepass_Sign_Ins_Page $sign_ins ) {
+	public function __construct( Gatepass_Store $store, Gatepass_Pairing $pairing, Gatepass_Request $request, Gatepass_Sign_Ins_Page $sign_ins, Gatepass_Members_Card $members ) {
 		$this->store    = $store;
 		$this->pairing  = $pairing;
 		$this->request  = $request;
 		$this->sign_ins = $sign_ins;
+		$this->members  = $members;
 	}
 
 	/**
@@ -117,6 +126,7 @@ final class Gatepass_Settings_Page {
 
 			case 'on':
 				$this->store->set_enabled( true );
+				Gatepass_Sync_Cron::go_on();
 				$this->say( __( 'Signing in by button is switched on.', 'gatepass' ), 'success' );
 				break;
 
@@ -133,6 +143,16 @@ final class Gatepass_Settings_Page {
 			case 'support_off':
 				$this->store->allow_support( false );
 				$this->say( __( 'Support staff of your panel may no longer sign in on behalf of customers. Who is signed in so is signed out.', 'gatepass' ), 'success' );
+				break;
+
+			case 'sync':
+				list( $message, $type ) = $this->members->synchronise();
+				$this->say( $message, $type );
+				break;
+
+			case 'removal':
+				list( $message, $type ) = $this->members->save_removal();
+				$this->say( $message, $type );
 				break;
 
 			case 'roles':
@@ -219,6 +239,7 @@ final class Gatepass_Settings_Page {
 			$this->render_pairing( false );
 		} else {
 			$this->render_status( $connection );
+			$this->members->render( $connection );
 		}
 		$this->render_roles();
 		$this->render_support();
@@ -266,7 +287,7 @@ final class Gatepass_Settings_Page {
 			$this->row( __( 'Panel', 'gatepass' ), '<a href="' . esc_url( $panel ) . '">' . esc_html( $panel ) . '</a>' );
 		}
 		echo '</table><div class="gatepass-buttons">';
-		$this->form_start( $on ? 'off' : 'on' );
+		self::form_start( $on ? 'off' : 'on' );
 		echo '<button type="submit" class="button' . ( $on ? '' : ' button-primary' ) . '">' . ( $on ? esc_html__( 'Switch off', 'gatepass' ) : esc_html__( 'Switch on', 'gatepass' ) ) . '</button></form>';
 		echo '<span class="description">' . ( $on
 			? esc_html__( 'Nobody can sign in by button then. Passwords go on working.', 'gatepass' )
@@ -287,7 +308,7 @@ final class Gatepass_Settings_Page {
 			echo esc_html__( 'Pair this site', 'gatepass' ) . ' <span class="gatepass-badge">' . esc_html__( 'Not paired', 'gatepass' ) . '</span>';
 		}
 		echo '</h2>';
-		$this->form_start( 'pair' );
+		self::form_start( 'pair' );
 		echo '<p><label for="gatepass-pairing-code">' . ( $again
 			? esc_html__( 'A new pairing code replaces the connection and its keys. Sign-ins that are under way have to be started again.', 'gatepass' )
 			: esc_html__( 'Paste the pairing code that you got from whoever runs your panel. It works once, for 30 minutes.', 'gatepass' ) ) . '</label></p>';
@@ -298,7 +319,7 @@ final class Gatepass_Settings_Page {
 			// Folded, because a slip of the mouse would cost a new pairing code.
 			echo '<details><summary>' . esc_html__( 'Unpair this site', 'gatepass' ) . '</summary>';
 			echo '<p>' . esc_html__( 'Forgets the connection and this site’s key. Accounts stay. To pair again you need a new pairing code.', 'gatepass' ) . '</p>';
-			$this->form_start( 'unpair' );
+			self::form_start( 'unpair' );
 			echo '<button type="submit" class="button gatepass-danger">' . esc_html__( 'Unpair', 'gatepass' ) . '</button></form></details>';
 		} else {
 			echo '<p class="description">' . esc_html__( 'Your login endpoint will be:', 'gatepass' ) . ' <code>' . esc_html( Gatepass_Endpoint::url() ) . '</code></p>';
@@ -314,7 +335,7 @@ final class Gatepass_Settings_Page {
 		$allowed = $roles->allowed();
 		echo '<div class="gatepass-card"><h2>' . esc_html__( 'Roles the panel may give', 'gatepass' ) . '</h2>';
 		echo '<p>' . esc_html__( 'New customers get one of these roles. An account that can do more than these roles allow is never signed in by button, whatever the panel says.', 'gatepass' ) . '</p>';
-		$this->form_start( 'roles' );
+		self::form_start( 'roles' );
 		echo '<ul class="gatepass-roles">';
 		foreach ( wp_roles()->get_names() as $name => $label ) {
 			$name  = (string) $name;
@@ -354,7 +375,7 @@ final class Gatepass_Settings_Page {
 			? '<span class="gatepass-badge is-good">' . esc_html__( 'Allowed', 'gatepass' ) . '</span>'
 			: '<span class="gatepass-badge is-off">' . esc_html__( 'Not allowed', 'gatepass' ) . '</span>';
 		echo '</h2><p>' . esc_html__( 'Support staff of your panel may sign in on behalf of a customer, to see what the customer sees. A bar on every page says so, with their name and reason. It lasts an hour at most, and passwords, e-mail addresses, other sessions and personal data cannot be changed meanwhile.', 'gatepass' ) . '</p>';
-		$this->form_start( $allowed ? 'support_off' : 'support_on' );
+		self::form_start( $allowed ? 'support_off' : 'support_on' );
 		echo '<button type="submit" class="button">' . ( $allowed ? esc_html__( 'Forbid it', 'gatepass' ) : esc_html__( 'Allow it', 'gatepass' ) ) . '</button></form></div>';
 	}
 
@@ -372,7 +393,7 @@ final class Gatepass_Settings_Page {
 	 *
 	 * @param string $what What it does.
 	 */
-	private function form_start( string $what ): void {
+	public static function form_start( string $what ): void {
 		echo '<form method="post" action="' . esc_url( admin_url( 'admin-post.php' ) ) . '">';
 		echo '<input type="hidden" name="action" value="' . esc_attr( Gatepass_Names::ACTION_SETTINGS ) . '">';
 		echo '<input type="hidden" name="do" value="' . esc_attr( $what ) . '">';
@@ -393,7 +414,7 @@ final class Gatepass_Settings_Page {
 	 * Says something when the page is shown again.
 	 *
 	 * @param string $message Text.
-	 * @param string $type    success or error.
+	 * @param string $type    success, info or error.
 	 */
 	private function say( string $message, string $type ): void {
 		add_settings_error( Gatepass_Names::SETTINGS_PAGE, 'gatepass', esc_html( $message ), $type );

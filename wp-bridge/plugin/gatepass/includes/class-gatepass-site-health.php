@@ -6,7 +6,8 @@
  */
 
 /**
- * Two tests: is the site paired, and do a POST and a cookie survive the way to and from the login endpoint?
+ * Three tests: is the site paired, do its members follow the panel, and do a POST and a cookie survive the way to and from
+ * the login endpoint?
  */
 final class Gatepass_Site_Health {
 
@@ -46,6 +47,10 @@ final class Gatepass_Site_Health {
 			'test'  => array( $this, 'test_pairing' ),
 		);
 		if ( null !== $this->store->connection() ) {
+			$tests['direct'][ Gatepass_Names::HEALTH_SYNC ]    = array(
+				'label' => __( 'Gatepass members', 'gatepass' ),
+				'test'  => array( $this, 'test_sync' ),
+			);
 			$tests['async'][ Gatepass_Names::HEALTH_ENDPOINT ] = array(
 				'label'             => __( 'Gatepass login endpoint', 'gatepass' ),
 				'test'              => Gatepass_Names::HEALTH_ENDPOINT,
@@ -92,6 +97,30 @@ final class Gatepass_Site_Health {
 			'good',
 			__( 'Gatepass is paired', 'gatepass' ),
 			__( 'Customers can sign in from their panel.', 'gatepass' )
+		);
+	}
+
+	/**
+	 * Do members follow the panel?
+	 *
+	 * @return array<string,mixed>
+	 */
+	public function test_sync(): array {
+		$connection = $this->store->connection();
+		if ( null === $connection || ! $this->store->is_enabled() || $this->store->is_copy() ) {
+			return $this->result( Gatepass_Names::HEALTH_SYNC, 'recommended', __( 'Members do not follow the panel', 'gatepass' ), __( 'They do as soon as Gatepass is paired and switched on.', 'gatepass' ) );
+		}
+		$state = Gatepass_Sync_State::of( $connection );
+		$words = Gatepass_Members_Card::in_words( $state );
+		$age   = $state->now() - $state->as_of();
+		if ( $state->is_complete() && $age < HOUR_IN_SECONDS ) {
+			return $this->result( Gatepass_Names::HEALTH_SYNC, 'good', __( 'Members follow the panel', 'gatepass' ), $words );
+		}
+		return $this->result(
+			Gatepass_Names::HEALTH_SYNC,
+			$state->is_complete() && $age >= DAY_IN_SECONDS ? 'critical' : 'recommended',
+			__( 'Members do not follow the panel', 'gatepass' ),
+			$words . ' ' . __( 'WordPress asks your panel’s Gatepass every five minutes, if its scheduled tasks (WP-Cron) run and its address can be reached from this server.', 'gatepass' )
 		);
 	}
 

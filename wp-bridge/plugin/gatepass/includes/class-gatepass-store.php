@@ -40,10 +40,23 @@ final class Gatepass_Store {
 	}
 
 	/**
-	 * Has the connection and the switches read anew: somebody may have changed them since this request began.
+	 * What {@see forget_cached()} has read anew if it is told no more.
 	 */
-	public function forget_cached(): void {
-		$names = array( Gatepass_Names::OPTION_CONNECTION, Gatepass_Names::OPTION_POLICY, Gatepass_Names::OPTION_ENABLED, Gatepass_Names::OPTION_SUPPORT, Gatepass_Names::OPTION_PENDING );
+	const WRITTEN_MEANWHILE = array(
+		Gatepass_Names::OPTION_CONNECTION,
+		Gatepass_Names::OPTION_POLICY,
+		Gatepass_Names::OPTION_ENABLED,
+		Gatepass_Names::OPTION_SUPPORT,
+		Gatepass_Names::OPTION_PENDING,
+	);
+
+	/**
+	 * Has options read anew, the connection and the switches unless told otherwise: somebody may have changed them since
+	 * this request began.
+	 *
+	 * @param string[] $names Which.
+	 */
+	public static function forget_cached( array $names = self::WRITTEN_MEANWHILE ): void {
 		foreach ( $names as $name ) {
 			wp_cache_delete( $name, 'options' );
 		}
@@ -62,7 +75,7 @@ final class Gatepass_Store {
 	 * @param Gatepass_Connection $connection The connection.
 	 */
 	public function save_connection( Gatepass_Connection $connection ): void {
-		$this->forget_cached();
+		self::forget_cached();
 		update_option( Gatepass_Names::OPTION_CONNECTION, $connection->to_array(), false );
 		delete_option( Gatepass_Names::OPTION_POLICY );
 		delete_option( Gatepass_Names::OPTION_CONFLICT );
@@ -92,11 +105,12 @@ final class Gatepass_Store {
 	 * Forgets the connection and our key.
 	 */
 	public function forget_connection(): void {
-		$this->forget_cached();
+		self::forget_cached();
 		delete_option( Gatepass_Names::OPTION_CONNECTION );
 		delete_option( Gatepass_Names::OPTION_POLICY );
 		delete_option( Gatepass_Names::OPTION_CLOCK_OFFSET );
 		delete_option( Gatepass_Names::OPTION_CONFLICT );
+		delete_option( Gatepass_Names::OPTION_SYNC );
 	}
 
 	/**
@@ -107,7 +121,7 @@ final class Gatepass_Store {
 	 * @return Gatepass_Site_Key The key for this code.
 	 */
 	public function begin_pairing( Gatepass_Pairing_String $code ): Gatepass_Site_Key {
-		$this->forget_cached();
+		self::forget_cached();
 		$pending = $this->pending_pairing();
 		if ( null !== $pending && hash_equals( $pending['code'], $code->hash() ) ) {
 			return $pending['key'];
@@ -155,7 +169,7 @@ final class Gatepass_Store {
 	 * @param Gatepass_Site_Key|null $key Its key; null for any.
 	 */
 	public function end_pairing( ?Gatepass_Site_Key $key = null ): void {
-		$this->forget_cached();
+		self::forget_cached();
 		$pending = $this->pending_pairing();
 		if ( null === $key || ( null !== $pending && $pending['key']->public_x() === $key->public_x() ) ) {
 			delete_option( Gatepass_Names::OPTION_PENDING );
@@ -237,6 +251,36 @@ final class Gatepass_Store {
 	 */
 	public function save_ticked_roles( array $roles ): void {
 		update_option( Gatepass_Names::OPTION_ROLES, array_values( $roles ), false );
+	}
+
+	/**
+	 * What becomes of an account whose customer the panel removes.
+	 *
+	 * @return string One of Gatepass_Removal's choices.
+	 */
+	public function removal(): string {
+		$choice = get_option( Gatepass_Names::OPTION_REMOVAL, Gatepass_Removal::KEEP );
+		return in_array( $choice, array( Gatepass_Removal::REASSIGN, Gatepass_Removal::DELETE ), true ) ? $choice : Gatepass_Removal::KEEP;
+	}
+
+	/**
+	 * Who gets the content of accounts that are deleted.
+	 *
+	 * @return int A user's number; 0 for nobody.
+	 */
+	public function reassign_to(): int {
+		return max( 0, (int) get_option( Gatepass_Names::OPTION_REASSIGN, 0 ) );
+	}
+
+	/**
+	 * Keeps the owner's choice.
+	 *
+	 * @param string $choice      One of Gatepass_Removal's.
+	 * @param int    $reassign_to Who gets the content, if somebody does.
+	 */
+	public function save_removal( string $choice, int $reassign_to ): void {
+		update_option( Gatepass_Names::OPTION_REMOVAL, $choice, false );
+		update_option( Gatepass_Names::OPTION_REASSIGN, $reassign_to, false );
 	}
 
 	/**

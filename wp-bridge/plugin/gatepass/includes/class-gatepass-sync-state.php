@@ -17,7 +17,7 @@ final class Gatepass_Sync_State {
 	const CLOCK_TOLERANCE = 5;
 
 	/**
-	 * What a site knows that has never pulled. `cursor`, `round`, `resyncing` and `sweep` are for Gatepass_Sync alone.
+	 * What a site knows that has never pulled. What comes after `last_error` is for Gatepass_Sync alone.
 	 */
 	const NOTHING = array(
 		'pairing'       => '',
@@ -31,7 +31,14 @@ final class Gatepass_Sync_State {
 		'round'         => 0,
 		'resyncing'     => true,
 		'sweep'         => 0,
+		'origin'        => '',
+		'deaths'        => array(),
 	);
+
+	/**
+	 * How many positions are kept at which PHP has died.
+	 */
+	const MAX_DEATHS = 50;
 
 	/**
 	 * Its members, of the types that they have in NOTHING.
@@ -57,6 +64,17 @@ final class Gatepass_Sync_State {
 	 */
 	public static function of( Gatepass_Connection $connection ): self {
 		return self::from_array( get_option( Gatepass_Names::OPTION_SYNC ), $connection->site_key()->public_x() );
+	}
+
+	/**
+	 * The same, read anew: somebody else may have pulled since this request began.
+	 *
+	 * @param Gatepass_Connection $connection The pairing.
+	 * @return self
+	 */
+	public static function read_anew( Gatepass_Connection $connection ): self {
+		Gatepass_Store::forget_cached( array( Gatepass_Names::OPTION_SYNC ) );
+		return self::of( $connection );
 	}
 
 	/**
@@ -104,6 +122,25 @@ final class Gatepass_Sync_State {
 			}
 		}
 		return new self( $checked );
+	}
+
+	/**
+	 * The beginning of a full resync.
+	 *
+	 * @param string $epoch Of which epoch; empty if that is not known yet.
+	 * @return self
+	 */
+	public function anew( string $epoch ): self {
+		return $this->with(
+			array(
+				'epoch'     => $epoch,
+				'cursor'    => 0,
+				'round'     => $this->members['round'] + 1,
+				'resyncing' => true,
+				'sweep'     => 0,
+				'deaths'    => array(),
+			)
+		);
 	}
 
 	/**
@@ -205,5 +242,36 @@ final class Gatepass_Sync_State {
 	 */
 	public function sweep(): int {
 		return $this->members['sweep'];
+	}
+
+	/**
+	 * Under which address of ours the bridge was last spoken to.
+	 *
+	 * @return string An origin; empty before the first pull.
+	 */
+	public function origin(): string {
+		return $this->members['origin'];
+	}
+
+	/**
+	 * How often PHP has died in following the change at a position.
+	 *
+	 * @param int $position Which.
+	 * @return int
+	 */
+	public function deaths_at( int $position ): int {
+		return (int) ( $this->members['deaths'][ $position ] ?? 0 );
+	}
+
+	/**
+	 * The same, with one death more at a position.
+	 *
+	 * @param int $position Which.
+	 * @return self
+	 */
+	public function with_death_at( int $position ): self {
+		$deaths              = $this->members['deaths'];
+		$deaths[ $position ] = $this->deaths_at( $position ) + 1;
+		return $this->with( array( 'deaths' => array_slice( $deaths, -self::MAX_DEATHS, null, true ) ) );
 	}
 }
