@@ -526,9 +526,8 @@ pub async fn a_persons_data_is_exported_and_erased_by_wordpress_tools() -> Resul
     Ok(())
 }
 
-pub async fn each_blog_of_a_network_has_a_log_of_its_own() -> Result {
-    let stack = Stack::start().await?;
-    sign_in(&stack, "log-network").await?;
+/// Makes the site a network, whose first blog it is from now on.
+pub fn make_network(stack: &Stack) -> Result {
     stack.wordpress.eval(
         "require_once ABSPATH . 'wp-admin/includes/upgrade.php'; require_once ABSPATH . 'wp-admin/includes/network.php'; \
          foreach ( $wpdb->tables( 'ms_global' ) as $name => $table ) { $wpdb->$name = $table; } install_network(); \
@@ -542,6 +541,13 @@ pub async fn each_blog_of_a_network_has_a_log_of_its_own() -> Result {
     let text =
         std::fs::read_to_string(&config)?.replace("$table_prefix =", &format!("{network}$table_prefix ="));
     std::fs::write(&config, text)?;
+    Ok(())
+}
+
+pub async fn each_blog_of_a_network_has_a_log_of_its_own() -> Result {
+    let stack = Stack::start().await?;
+    sign_in(&stack, "log-network").await?;
+    make_network(&stack)?;
 
     let record = "( new Gatepass_Log() )->record( 'signed_in', array( 'handoff' => 'ho_2', 'subject' => 'of-blog-2' ) );";
     let blog = stack.wordpress.eval("$id = wpmu_create_blog( '127.0.0.1', '/two/', 'Two', 1 ); echo is_wp_error( $id ) ? $id->get_error_message() : $id;")?;

@@ -1297,7 +1297,8 @@ $tests = array(
 		};
 		$acks = array_map( $ack, range( 1, 250 ), array_fill( 0, 250, 10 ) );
 		expect( array( 100, 100, 50 ) === array_map( 'count', Gatepass_Sync::portions( $acks ) ) );
-		$acks = array( $ack( 1, 9000 ), $ack( 2, 9000 ), $ack( 3, 20000 ), $ack( 4, 1 ) );
+		$most = Gatepass_Sync::MAX_ACK_BYTES;
+		$acks = array( $ack( 1, intdiv( $most, 2 ) ), $ack( 2, intdiv( $most, 2 ) ), $ack( 3, 2 * $most ), $ack( 4, 1 ) );
 		expect( array( 1, 1, 1, 1 ) === array_map( 'count', Gatepass_Sync::portions( $acks ) ) );
 		expect( array_merge( ...Gatepass_Sync::portions( $acks ) ) === $acks && array() === Gatepass_Sync::portions( array() ) );
 	},

@@ -151,6 +151,15 @@ final class Gatepass_Answer {
 	}
 
 	/**
+	 * After how long to ask again.
+	 *
+	 * @return int Seconds; 0 if the bridge does not say.
+	 */
+	public function retry_after(): int {
+		return $this->retry_after;
+	}
+
+	/**
 	 * The refusal that a customer gets for anything but a yes. An answer that is no problem
 	 * document of ours (a proxy's page, say) is trouble that passes, not a verdict.
 	 *

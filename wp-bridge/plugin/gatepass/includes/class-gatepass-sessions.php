@@ -21,7 +21,7 @@ final class Gatepass_Sessions {
 	/**
 	 * How long all that is told may be, in bytes, and the name of one browser, in characters.
 	 */
-	const MAX_REPORT     = 11000;
+	const MAX_REPORT     = 60000;
 	const MAX_USER_AGENT = 200;
 
 	/**

@@ -40,7 +40,7 @@ final class Gatepass_Sync {
 	 * How many acknowledgements one call has, and how many bytes.
 	 */
 	const MAX_ACKS      = 100;
-	const MAX_ACK_BYTES = 15000;
+	const MAX_ACK_BYTES = 200000;
 
 	/**
 	 * How many new epochs one pull follows.
@@ -250,7 +250,11 @@ final class Gatepass_Sync {
 
 		$epochs = 0;
 		do {
-			$answer = $this->bridge->changes( $connection, $state->cursor(), $state->epoch(), $request_id );
+			$answer = $this->patiently(
+				function () use ( $connection, $state, $request_id ): Gatepass_Answer {
+					return $this->bridge->changes( $connection, $state->cursor(), $state->epoch(), $request_id );
+				}
+			);
 			$page   = 200 === $answer->status() ? Gatepass_Changes::from_answer( $answer->members() ) : null;
 			if ( null === $page ) {
 				return $this->failed( $state, self::reason( $answer ) );
@@ -389,6 +393,21 @@ final class Gatepass_Sync {
 	}
 
 	/**
+	 * Asks, and asks once more when the bridge has had too much of us, if there is time.
+	 *
+	 * @param callable():Gatepass_Answer $ask The question.
+	 * @return Gatepass_Answer
+	 */
+	private function patiently( callable $ask ): Gatepass_Answer {
+		$answer = $ask();
+		if ( 429 === $answer->status() && microtime( true ) + $answer->retry_after() < $this->deadline ) {
+			sleep( max( 1, $answer->retry_after() ) );
+			$answer = $ask();
+		}
+		return $answer;
+	}
+
+	/**
 	 * Says what came of changes.
 	 *
 	 * @param Gatepass_Connection            $connection The pairing.
@@ -399,7 +418,11 @@ final class Gatepass_Sync {
 	 */
 	private function acknowledge( Gatepass_Connection $connection, string $epoch, array $acks, string $request_id ): string {
 		foreach ( self::portions( $acks ) as $portion ) {
-			$answer = $this->bridge->acknowledge( $connection, $epoch, $portion, $request_id );
+			$answer = $this->patiently(
+				function () use ( $connection, $epoch, $portion, $request_id ): Gatepass_Answer {
+					return $this->bridge->acknowledge( $connection, $epoch, $portion, $request_id );
+				}
+			);
 			if ( in_array( $answer->status(), array( 400, 413, 422 ), true ) ) {
 				// Something in it the bridge does not take. That must not stop this site for ever; so the least that can be said.
 				$answer = $this->bridge->acknowledge( $connection, $epoch, array_map( array( __CLASS__, 'least' ), $portion ), $request_id );
