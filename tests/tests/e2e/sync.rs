@@ -174,7 +174,9 @@ pub async fn an_account_comes_and_changes_without_a_login() -> Result {
     assert_eq!(user(&stack, "mia@example.com")?, "member-mia|Member mia|Mia &amp; Leo|subscriber");
     assert_eq!(standing(&stack, "mia@example.com")?, "active in");
     let meta = |key: &str| {
-        stack.wordpress.query(&format!("SELECT meta_value FROM wp_usermeta WHERE meta_key = '_gatepass_{key}'"))
+        stack
+            .wordpress
+            .query(&format!("SELECT meta_value FROM wp_usermeta WHERE meta_key = '_gatepass_{key}'"))
     };
     assert!(meta("consent")?.contains("2026-01-02T03:04:05Z"));
     assert_eq!(meta("marketing_opt_in")?.trim(), "yes");
@@ -223,7 +225,10 @@ pub async fn an_account_comes_and_changes_without_a_login() -> Result {
     settle(&stack)?;
     assert_synced(&stack, "mia").await?;
     assert_eq!(user(&stack, "mia.b@example.com")?, "mia|Mia B.|Mia &amp; Leo|mine,customer");
-    assert_eq!(stack.wordpress.query("SELECT user_nicename FROM wp_users WHERE user_login = 'mia'")?.trim(), "mia");
+    assert_eq!(
+        stack.wordpress.query("SELECT user_nicename FROM wp_users WHERE user_login = 'mia'")?.trim(),
+        "mia"
+    );
     assert_eq!(stack.wordpress.session_rows("mia.b@example.com")?, 0, "its cookie names nobody any more");
 
     // Canceled, and back.
@@ -335,7 +340,9 @@ pub async fn what_becomes_of_a_removed_members_account_is_the_owners_choice() ->
     choose("delete", 0)?;
     assert_eq!(removed(&stack, "deleted").await?.trim(), "nobody trash");
     assert_eq!(stack.wordpress.user_id("deleted@example.com")?, None);
-    let left = stack.wordpress.query("SELECT COUNT(*) FROM wp_usermeta WHERE user_id NOT IN (SELECT ID FROM wp_users)")?;
+    let left = stack
+        .wordpress
+        .query("SELECT COUNT(*) FROM wp_usermeta WHERE user_id NOT IN (SELECT ID FROM wp_users)")?;
     assert_eq!(left.trim(), "0");
     Ok(())
 }
@@ -401,12 +408,15 @@ pub async fn php_may_die_anywhere() -> Result {
         assert_eq!(standing(&stack, &email)?, "active in", "{death}");
     }
     assert_eq!(stack.wordpress.user_count()?, 1 + deaths.len());
-    let unfinished = stack.wordpress.query("SELECT COUNT(*) FROM wp_users WHERE user_activation_key <> ''")?;
+    let unfinished =
+        stack.wordpress.query("SELECT COUNT(*) FROM wp_users WHERE user_activation_key <> ''")?;
     assert_eq!(unfinished.trim(), "0");
 
     // In the midst of a deletion.
     stack.wordpress.eval("( new Gatepass_Store() )->save_removal( 'delete', 0 );")?;
-    for (number, death) in ["gone nickname", "gone session_tokens", "gone _gatepass_consent"].into_iter().enumerate() {
+    for (number, death) in
+        ["gone nickname", "gone session_tokens", "gone _gatepass_consent"].into_iter().enumerate()
+    {
         log_in(&stack, &format!("new-{number}@example.com"))?;
         stack.api.site_call(Method::DELETE, &format!("/members/new-{number}"), None).await?.ok()?;
         case(&stack, death)?;
@@ -490,10 +500,19 @@ pub async fn a_site_that_no_poke_reaches_follows_by_cron() -> Result {
     stack.redis.pause()?;
     let failed = pull(&stack)?;
     stack.redis.resume()?;
-    assert_eq!((&failed["outcome"], &failed["reason"]), (&json!("failed"), &json!("store_unavailable")), "{failed}");
-    assert!(failed["state"]["failing_since"].as_u64() > Some(0) && failed["state"]["complete"] == true, "{failed}");
+    assert_eq!(
+        (&failed["outcome"], &failed["reason"]),
+        (&json!("failed"), &json!("store_unavailable")),
+        "{failed}"
+    );
+    assert!(
+        failed["state"]["failing_since"].as_u64() > Some(0) && failed["state"]["complete"] == true,
+        "{failed}"
+    );
 
-    stack.wordpress.eval(&format!("add_filter( 'cron_schedules', array( 'Gatepass_Sync_Cron', 'add_schedule' ) ); {due}"))?;
+    stack.wordpress.eval(&format!(
+        "add_filter( 'cron_schedules', array( 'Gatepass_Sync_Cron', 'add_schedule' ) ); {due}"
+    ))?;
     let visitor = stack.wordpress.visitor();
     for _ in 0..100 {
         visitor.get("/wp-cron.php?doing_wp_cron").await?;
@@ -534,10 +553,16 @@ pub async fn a_strangers_poke_costs_nothing() -> Result {
     // Gatepass itself may look for something to deliver meanwhile; four calls of a site are more than that.
     assert!(scripts(&stack.redis.calls()?) <= scripts(&calls) + 3);
     // A look at it is only the landing page.
-    assert_eq!(visitor.get("/wp-admin/admin-post.php?action=gatepass&poke=1").await?.status(), StatusCode::OK);
+    assert_eq!(
+        visitor.get("/wp-admin/admin-post.php?action=gatepass&poke=1").await?.status(),
+        StatusCode::OK
+    );
     stack.wordpress.eval("( new Gatepass_Store() )->forget_connection();")?;
     let answer = visitor.post(&url, &[("poke", "x")], "").await?;
-    assert_eq!((answer.status(), answer.text().await?.as_str()), (StatusCode::NOT_FOUND, r#"{"code":"not_paired"}"#));
+    assert_eq!(
+        (answer.status(), answer.text().await?.as_str()),
+        (StatusCode::NOT_FOUND, r#"{"code":"not_paired"}"#)
+    );
     Ok(())
 }
 

@@ -15,7 +15,6 @@ final class Gatepass_Bridge {
 	const REDEEM_SECONDS  = 8;
 	const REPORT_SECONDS  = 3;
 	const PAIRING_SECONDS = 25;
-	const PULL_SECONDS    = 8;
 
 	/**
 	 * Longest answer that is read, in bytes.
@@ -99,11 +98,12 @@ final class Gatepass_Bridge {
 	 * @param int                 $after      Up to which position everything is done.
 	 * @param string              $epoch      Of which epoch that is; empty to begin at the beginning.
 	 * @param string              $request_id The reference.
+	 * @param int                 $seconds    Patience.
 	 * @return Gatepass_Answer
 	 */
-	public function changes( Gatepass_Connection $connection, int $after, string $epoch, string $request_id ): Gatepass_Answer {
+	public function changes( Gatepass_Connection $connection, int $after, string $epoch, string $request_id, int $seconds ): Gatepass_Answer {
 		$path = '/wp/v1/changes?after=' . $after . ( '' === $epoch ? '' : '&epoch=' . rawurlencode( $epoch ) );
-		return $this->send_proven( $connection, $path, null, $request_id, self::PULL_SECONDS );
+		return $this->send_proven( $connection, $path, null, $request_id, $seconds );
 	}
 
 	/**
@@ -113,14 +113,15 @@ final class Gatepass_Bridge {
 	 * @param string                         $epoch      Of which epoch they were.
 	 * @param array<int,array<string,mixed>> $acks       What came of each; at most 100.
 	 * @param string                         $request_id The reference.
+	 * @param int                            $seconds    Patience.
 	 * @return Gatepass_Answer
 	 */
-	public function acknowledge( Gatepass_Connection $connection, string $epoch, array $acks, string $request_id ): Gatepass_Answer {
+	public function acknowledge( Gatepass_Connection $connection, string $epoch, array $acks, string $request_id, int $seconds ): Gatepass_Answer {
 		$body = array(
 			'epoch' => $epoch,
 			'acks'  => $acks,
 		);
-		return $this->send_proven( $connection, '/wp/v1/changes/acks', $body, $request_id, self::PULL_SECONDS );
+		return $this->send_proven( $connection, '/wp/v1/changes/acks', $body, $request_id, $seconds );
 	}
 
 	/**

@@ -27,6 +27,12 @@ final class Gatepass_Sync {
 	const EVERY = 300;
 
 	/**
+	 * How long to wait for one answer of the bridge's, in seconds, at least and at most.
+	 */
+	const MIN_PATIENCE = 2;
+	const MAX_PATIENCE = 8;
+
+	/**
 	 * When to go on where somebody was just being signed in, in seconds.
 	 */
 	const PAUSE = 15;
@@ -252,7 +258,7 @@ final class Gatepass_Sync {
 		do {
 			$answer = $this->patiently(
 				function () use ( $connection, $state, $request_id ): Gatepass_Answer {
-					return $this->bridge->changes( $connection, $state->cursor(), $state->epoch(), $request_id );
+					return $this->bridge->changes( $connection, $state->cursor(), $state->epoch(), $request_id, $this->patience() );
 				}
 			);
 			$page   = 200 === $answer->status() ? Gatepass_Changes::from_answer( $answer->members() ) : null;
@@ -420,12 +426,12 @@ final class Gatepass_Sync {
 		foreach ( self::portions( $acks ) as $portion ) {
 			$answer = $this->patiently(
 				function () use ( $connection, $epoch, $portion, $request_id ): Gatepass_Answer {
-					return $this->bridge->acknowledge( $connection, $epoch, $portion, $request_id );
+					return $this->bridge->acknowledge( $connection, $epoch, $portion, $request_id, $this->patience() );
 				}
 			);
 			if ( in_array( $answer->status(), array( 400, 413, 422 ), true ) ) {
 				// Something in it the bridge does not take. That must not stop this site for ever; so the least that can be said.
-				$answer = $this->bridge->acknowledge( $connection, $epoch, array_map( array( __CLASS__, 'least' ), $portion ), $request_id );
+				$answer = $this->bridge->acknowledge( $connection, $epoch, array_map( array( __CLASS__, 'least' ), $portion ), $request_id, $this->patience() );
 			}
 			if ( 200 !== $answer->status() ) {
 				return 409 === $answer->status() ? 'epoch_changed' : self::reason( $answer );
@@ -548,6 +554,15 @@ final class Gatepass_Sync {
 		Gatepass_Store::forget_cached();
 		$now = $this->store->connection();
 		return '' === $this->reason_not_to( $now ) && $now->site_key()->public_x() === $asked->site_key()->public_x();
+	}
+
+	/**
+	 * How long to wait for the bridge: as long as there is time, and a little for what has been done and is to be said.
+	 *
+	 * @return int Seconds.
+	 */
+	private function patience(): int {
+		return (int) max( self::MIN_PATIENCE, min( self::MAX_PATIENCE, ceil( $this->deadline - microtime( true ) ) ) );
 	}
 
 	/**
