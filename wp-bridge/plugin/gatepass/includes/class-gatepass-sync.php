@@ -56,7 +56,7 @@ final class Gatepass_Sync {
 	/**
 	 * How often PHP may die in following one change, before that counts as its failure.
 	 */
-	const MAX_DEATHS = 2;
+	const MAX_DEATHS = 3;
 
 	/**
 	 * How many users one look for the unknown takes.
