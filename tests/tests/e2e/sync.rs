@@ -199,6 +199,9 @@ pub async fn an_account_comes_and_changes_without_a_login() -> Result {
     settle(&stack)?;
     assert_eq!(hooks(&stack), "");
 
+    stack.wordpress.eval(
+        "add_role( 'customer', 'Customer', array( 'read' => true ) ); add_role( 'mine', 'Mine', array( 'read' => true ) );",
+    )?;
     // A link to a new password, one to another address, and a session.
     stack.wordpress.eval(
         "$u = get_user_by( 'email', 'mia@example.com' ); get_password_reset_key( $u ); \
@@ -225,9 +228,6 @@ pub async fn an_account_comes_and_changes_without_a_login() -> Result {
     assert_eq!((meta("marketing_opt_in")?.trim(), meta("marketing_opt_in_at")?.trim()), ("no", ""));
 
     // Another name and role. Roles that are not Gatepass's to give are not Gatepass's to take.
-    stack.wordpress.eval(
-        "add_role( 'customer', 'Customer', array( 'read' => true ) ); add_role( 'mine', 'Mine', array( 'read' => true ) );",
-    )?;
     mia["username"] = json!("mia");
     mia["roles"] = json!(["customer"]);
     stack.api.put("mia", &mia).await?.ok()?;
