@@ -26,6 +26,8 @@ add_filter( 'http_response', function ( $response, $arguments, $url ) {
 	if ( test_only( $url, '/wp/v1/pairings' ) && test_case( 'lose' ) ) {
 		return new WP_Error( 'http_request_failed', 'cURL error 28: told nobody' );
 	}
+	// The policy has changed, whoever asks.
+	$response['body'] = preg_replace( '#"panel_url":"[^"]*"#', '"panel_url":"https://moved.example/"', $response['body'] );
 	if ( ! test_only( $url, '/wp/v1/redemptions' ) ) {
 		return $response;
 	}
@@ -42,8 +44,6 @@ add_filter( 'http_response', function ( $response, $arguments, $url ) {
 	if ( test_case( 'switched off' ) ) {
 		$wpdb->insert( $wpdb->options, array( 'option_name' => 'gatepass_enabled', 'option_value' => '0', 'autoload' => 'no' ) );
 	}
-	// The policy has changed, too.
-	$response['body'] = preg_replace( '#"panel_url":"[^"]*"#', '"panel_url":"https://moved.example/"', $response['body'] );
 	return $response;
 }, 10, 3 );
 add_filter( 'wp_authenticate_user', function ( $user ) {

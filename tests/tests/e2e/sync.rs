@@ -91,9 +91,13 @@ fn case(stack: &Stack, name: &str) -> Result {
 }
 
 /// The owner's firewall lets no poke through, so that nobody pulls but the test.
-fn keep_pokes_out(stack: &Stack) -> Result {
-    let file = stack.wordpress.www().join("wp-content/mu-plugins/firewall.php");
-    std::fs::write(file, "<?php if ( isset( $_GET['poke'] ) ) { http_response_code( 403 ); exit; }")?;
+pub fn keep_pokes_out(stack: &Stack) -> Result {
+    let folder = stack.wordpress.www().join("wp-content/mu-plugins");
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(
+        folder.join("firewall.php"),
+        "<?php if ( isset( $_GET['poke'] ) ) { http_response_code( 403 ); exit; }",
+    )?;
     Ok(())
 }
 
