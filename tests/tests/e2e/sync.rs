@@ -298,6 +298,14 @@ pub async fn what_cannot_be_done_is_told_with_its_reason_and_leaves_everything_a
     assert_synced(&stack, "leo").await?;
     assert_eq!(user(&stack, "zoe@example.com")?, "great|Leo the Great|Member|subscriber");
 
+    // A name that is somebody else's: neither it nor the address that came with it.
+    leo["username"] = json!("admin");
+    leo["email"] = json!("leo.new@example.com");
+    stack.api.put("leo", &leo).await?.ok()?;
+    settle(&stack)?;
+    assert_failed(&stack, "leo", "username_taken").await?;
+    assert_eq!(user(&stack, "zoe@example.com")?, "great|Leo the Great|Member|subscriber");
+
     // Somebody who has become more than the owner allows is out of the panel's reach, canceled or not.
     stack.wordpress.eval("( new WP_User( get_user_by( 'login', 'great' )->ID ) )->set_role( 'editor' );")?;
     log_in(&stack, "zoe@example.com")?;

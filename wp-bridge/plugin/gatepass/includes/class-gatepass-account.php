@@ -184,7 +184,8 @@ final class Gatepass_Account {
 		$now   = get_userdata( $user->ID );
 		$there = false !== $now;
 		foreach ( $logins as $field => $value ) {
-			$there = $there && $now->get( $field ) === $value;
+			// Some plugins write addresses in small letters.
+			$there = $there && 0 === strcasecmp( $now->get( $field ), $value );
 		}
 		$cause = $there ? Gatepass_Logins::shared( $user->ID, $logins['user_email'] ?? '', $logins['user_login'] ?? '' ) : 'internal';
 		if ( '' === $cause ) {

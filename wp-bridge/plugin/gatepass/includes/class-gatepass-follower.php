@@ -169,7 +169,8 @@ final class Gatepass_Follower {
 		if ( null !== $known && $known->is_newer_than( $said ) ) {
 			$said = $known;
 		}
-		$said = $said->with( array( 'round' => $state->round() ) );
+		// A sign-in may have begun before the round that has named the member since.
+		$said = $said->with( array( 'round' => max( $state->round(), null === $known ? 0 : $known->round() ) ) );
 		if ( $may_touch && ( $said->sessions_ended() > $ended || ! $said->allows( $state->now() ) ) ) {
 			// The gate shuts before, so that no new session slips in; the count comes after, so that who dies does it again.
 			$said->with( array( 'sessions_ended' => $ended ) )->save( $user_id, $identity );

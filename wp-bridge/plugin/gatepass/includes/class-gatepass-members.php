@@ -15,9 +15,9 @@ final class Gatepass_Members {
 
 	/**
 	 * Beginning of what stands in a new user's `user_activation_key` until the identity is written, too. WordPress takes
-	 * it for a password reset's, long expired.
+	 * it for a password reset's that was asked for in 1970.
 	 */
-	const UNFINISHED = 'gatepass:';
+	const UNFINISHED = '0:gatepass:';
 
 	/**
 	 * Settings.

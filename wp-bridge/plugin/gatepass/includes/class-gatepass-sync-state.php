@@ -135,7 +135,8 @@ final class Gatepass_Sync_State {
 			array(
 				'epoch'     => $epoch,
 				'cursor'    => 0,
-				'round'     => $this->members['round'] + 1,
+				// Greater than any of before: standings of a pairing that was forgotten are still there.
+				'round'     => max( $this->members['round'] + 1, time() ),
 				'resyncing' => true,
 				'sweep'     => 0,
 				'deaths'    => array(),
