@@ -257,6 +257,7 @@ gatepass_tests::run! {
         sync::a_site_that_no_poke_reaches_follows_by_cron,
         sync::a_strangers_poke_costs_nothing,
         sync::a_login_undoes_no_cancellation_that_was_heard_meanwhile,
+        sync::the_panel_sees_and_ends_the_sessions_that_wordpress_has,
         sync::on_a_network_a_member_belongs_to_the_blog_and_its_sessions_to_all,
         second_factor::a_support_session_keeps_its_marks_through_a_second_factor,
         second_factor::a_live_support_session_gets_nobody_past_a_second_factor,

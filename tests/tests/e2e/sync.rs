@@ -608,6 +608,40 @@ pub async fn a_login_undoes_no_cancellation_that_was_heard_meanwhile() -> Result
     Ok(())
 }
 
+pub async fn the_panel_sees_and_ends_the_sessions_that_wordpress_has() -> Result {
+    let stack = stack().await?;
+    let (_, handoff) = stack.handoff("watched").await?;
+    let visitor = stack.wordpress.visitor();
+    visitor.redeem(&handoff, &wordpress::new_attempt()?).await?;
+    assert!(visitor.is_signed_in().await?);
+    log_in(&stack, "watched@example.com")?;
+
+    let told = stack.api.site_call(Method::GET, "/members/watched/sessions", None).await?.ok()?;
+    let sessions = told["sessions"].as_array().ok_or("no sessions")?;
+    assert_eq!(sessions.len(), 2, "{told}");
+    let by_button: Vec<_> = sessions.iter().filter(|session| session["handoff_id"] == handoff.id).collect();
+    assert!(by_button.len() == 1 && by_button[0]["client_ip"] == "127.0.0.1", "{told}");
+    let verifiers =
+        stack.wordpress.query("SELECT meta_value FROM wp_usermeta WHERE meta_key = 'session_tokens'")?;
+    for session in sessions {
+        assert!(
+            !verifiers.contains(session["id"].as_str().unwrap_or_default()),
+            "it names what WordPress keeps"
+        );
+    }
+
+    stack.api.site_call(Method::DELETE, "/members/watched/sessions", None).await?.ok()?;
+    settle(&stack)?;
+    assert!(!visitor.is_signed_in().await?);
+    assert_eq!(stack.wordpress.session_rows("watched@example.com")?, 0);
+    // Once, and not those that come after.
+    log_in(&stack, "watched@example.com")?;
+    stack.wordpress.eval("Gatepass_Sync::of_this_site()->run( 20, true );")?;
+    settle(&stack)?;
+    assert_eq!(stack.wordpress.session_rows("watched@example.com")?, 1);
+    Ok(())
+}
+
 pub async fn on_a_network_a_member_belongs_to_the_blog_and_its_sessions_to_all() -> Result {
     let stack = stack().await?;
     settle(&stack)?;
