@@ -22,10 +22,9 @@ function gatepass_uninstall_blog(): void {
 		Gatepass_Names::OPTION_ROLES,
 		Gatepass_Names::OPTION_CLOCK_OFFSET,
 		Gatepass_Names::OPTION_CONFLICT,
-		Gatepass_Names::OPTION_SYNC,
-		Gatepass_Names::OPTION_SYNC_AGAIN,
-		Gatepass_Names::OPTION_REMOVAL,
-		Gatepass_Names::OPTION_REASSIGN,
+		Gatepass_Names::OPTION_GATE,
+		Gatepass_Names::OPTION_REFRESH,
+		Gatepass_Names::OPTION_RESET_MAIL,
 	);
 	foreach ( $options as $option ) {
 		delete_option( $option );

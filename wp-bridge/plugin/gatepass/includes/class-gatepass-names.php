@@ -12,7 +12,7 @@
 final class Gatepass_Names {
 
 	/*
-	 * Options, one set a blog, none of them autoloaded but the one that the gate needs on every page.
+	 * Options, one set a blog, none of them autoloaded but the two that the gate needs on every page.
 	 */
 
 	/** What pairing gave us: site id, issuer, bridge, pinned keys, first policy and our private key. */
@@ -33,12 +33,12 @@ final class Gatepass_Names {
 	const OPTION_CONFLICT = 'gatepass_identity_conflict';
 	/** How far this site has followed the panel, and how fresh that is. Autoloaded. */
 	const OPTION_SYNC = 'gatepass_sync';
-	/** That somebody wants another pull after the one that is under way. A row that is never read as an option. */
-	const OPTION_SYNC_AGAIN = 'gatepass_sync_again';
-	/** What becomes of an account whose customer the panel removes: one of Gatepass_Removal's. */
-	const OPTION_REMOVAL = 'gatepass_removal';
-	/** Who gets the content of accounts that are deleted: a user's number. */
-	const OPTION_REASSIGN = 'gatepass_reassign_to';
+	/** What the gate goes by on every page: of which pairing it is, and what the owner wants of it. Autoloaded. */
+	const OPTION_GATE = 'gatepass_gate';
+	/** When the panel was last asked because what is known was too old. Written past the option cache. */
+	const OPTION_REFRESH = 'gatepass_refresh';
+	/** How long the last mail for a new password took to send, and whether it could be sent. */
+	const OPTION_RESET_MAIL = 'gatepass_reset_mail';
 	/** Which form the log's table has; absent while there is none. */
 	const OPTION_LOG_SCHEMA = 'gatepass_log_schema';
 	/** Beginning of the name of a lock's row, which lives for seconds. */
@@ -87,6 +87,9 @@ final class Gatepass_Names {
 	const COOKIE_PENDING_HTTPS = '__Host-gatepass-pending';
 	/** Set by a probe, to see whether cookies survive the way. */
 	const COOKIE_PROBE = 'gatepass_probe';
+	/** Which ended session the browser has been told of. */
+	const COOKIE_TOLD       = 'gatepass_told';
+	const COOKIE_TOLD_HTTPS = '__Host-gatepass-told';
 
 	/*
 	 * Parameters of the login endpoint's address. `handoff` and `bound` come from the broker.
@@ -109,6 +112,17 @@ final class Gatepass_Names {
 	const QUERY_WHO    = 'who';
 	const QUERY_RESULT = 'result';
 	const TAB_SIGN_INS = 'sign-ins';
+
+	/*
+	 * The login form for members: block and shortcode, their style, the mark and the page in what the form sends, and
+	 * the parameter that says how it went.
+	 */
+
+	const BLOCK_LOGIN     = 'gatepass/login';
+	const SHORTCODE_LOGIN = 'gatepass_login';
+	const STYLE_LOGIN     = 'gatepass-login';
+	const FIELD_PAGE      = 'gatepass_page';
+	const QUERY_LOGIN     = 'gatepass_login';
 
 	/*
 	 * WP-Cron.
@@ -143,6 +157,10 @@ final class Gatepass_Names {
 	const HEALTH_ENDPOINT = 'gatepass_endpoint';
 	const HEALTH_SYNC     = 'gatepass_sync';
 	const CLI_COMMAND     = 'gatepass';
+
+	/** Codes of the gate's errors: no membership, and none that could be checked. */
+	const ERROR_MEMBERSHIP = 'gatepass_membership_inactive';
+	const ERROR_UNCHECKED  = 'gatepass_membership_unchecked';
 	/** Our exporter and our eraser of personal data, and the groups of what is exported. */
 	const PRIVACY            = 'gatepass';
 	const PRIVACY_LOG        = 'gatepass_log';
@@ -170,6 +188,12 @@ final class Gatepass_Names {
 	const FILTER_CHECK_WP_AUTHENTICATE_USER = 'gatepass_check_wp_authenticate_user';
 	/** Whether a user may sign in by button: true, or a WP_Error. Then WP_User and the panel's id of its customer. */
 	const FILTER_MAY_SIGN_IN = 'gatepass_may_sign_in';
+	/**
+	 * Whether a member is let in (bool), by password, application password or with a session that is there. Then
+	 * WP_User. Not asked for users who are no customers of the panel; its no does not count for those whom the owner has
+	 * exempted, nor for those with more rights than the allowed roles give. Runs on every page that a member sees.
+	 */
+	const FILTER_IS_MEMBER_ALLOWED = 'gatepass_is_member_allowed';
 	/** After how many days (int) a line of the log is removed; default 90. */
 	const FILTER_LOG_DAYS = 'gatepass_log_days';
 	/** How many lines (int) the log holds at most; default 5000. */

@@ -353,6 +353,34 @@ JS;
 	}
 
 	/**
+	 * What a member sees whose membership has ended while they were signed in.
+	 *
+	 * @param Gatepass_Policy $policy     Links.
+	 * @param string          $home       The site's front page.
+	 * @param bool            $signed_out Whether the browser is signed out by it.
+	 * @return string HTML.
+	 */
+	public function membership_ended( Gatepass_Policy $policy, string $home, bool $signed_out ): string {
+		$title = __( 'Your membership is not active', 'gatepass' );
+		$words = $signed_out
+			/* translators: %s: name of the site. */
+			? __( 'That is why you have been signed out of %s. As soon as your membership is active again, you can log in as before: your account and everything in it stay as they are.', 'gatepass' )
+			/* translators: %s: name of the site. */
+			: __( 'That is why you cannot use your account at %s for now. As soon as your membership is active again, you can go on as before: your account and everything in it stay as they are.', 'gatepass' );
+		$renew = $policy->renew_url();
+		$panel = $policy->panel_url();
+		$html  = '<div role="alert">' . $this->words( $title, array( sprintf( $words, $this->site_name ) ) ) . '</div>';
+		$html .= $this->actions(
+			array(
+				$this->link( $renew, __( 'Renew your membership', 'gatepass' ), true ),
+				$this->link( $panel, __( 'Back to your panel', 'gatepass' ), null === $renew ),
+				$this->link( $home, __( 'To the front page', 'gatepass' ), null === $renew && null === $panel ),
+			)
+		);
+		return $this->page( $title, $html );
+	}
+
+	/**
 	 * The content security policy of these pages.
 	 *
 	 * @param string[] $origins Origins of this site, where a form's answer may redirect to.

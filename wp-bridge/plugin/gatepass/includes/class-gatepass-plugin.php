@@ -19,6 +19,20 @@ final class Gatepass_Plugin {
 	private $pending = null;
 
 	/**
+	 * The gate; made when it is needed.
+	 *
+	 * @var Gatepass_Gate|null
+	 */
+	private $gate = null;
+
+	/**
+	 * The gate before new passwords; made when it is needed.
+	 *
+	 * @var Gatepass_Reset_Gate|null
+	 */
+	private $reset_gate = null;
+
+	/**
 	 * Hooks.
 	 */
 	public function boot(): void {
@@ -53,6 +67,7 @@ final class Gatepass_Plugin {
 		}
 
 		// Whichever way a session comes into being, after everybody else has had their say.
+		$this->guard();
 		add_filter( 'authenticate', array( $this, 'on_authenticate' ), PHP_INT_MAX, 3 );
 		add_filter( 'auth_cookie_expiration', array( $this, 'on_expiration' ), PHP_INT_MAX, 2 );
 		add_filter( 'attach_session_information', array( $this, 'on_session' ), PHP_INT_MAX, 2 );
@@ -65,6 +80,68 @@ final class Gatepass_Plugin {
 		register_deactivation_hook( GATEPASS_FILE, array( 'Gatepass_Sync_Cron', 'stop' ) );
 		// Without us nothing would be forbidden in them.
 		register_deactivation_hook( GATEPASS_FILE, array( 'Gatepass_Support_Session', 'end_all' ) );
+	}
+
+	/**
+	 * Sets the gate up.
+	 *
+	 * A login is looked at twice: before WordPress's look for spammers, so that nobody mails a code to, or welcomes, whom
+	 * we refuse; and at last, for those who compare passwords only then. Both come after WordPress's own comparison.
+	 */
+	private function guard(): void {
+		add_filter( 'determine_current_user', array( $this, 'on_current_user' ), PHP_INT_MAX );
+		$gate = array(
+			array( 'authenticate', 'check_login', 98, 1 ),
+			array( 'authenticate', 'check_login', PHP_INT_MAX, 1 ),
+			array( 'wp_authenticate_application_password_errors', 'check_application_password', PHP_INT_MAX, 2 ),
+			array( 'auth_cookie_bad_session_token', 'see_ended_session', 10, 1 ),
+			array( 'auth_cookie_valid', 'see_valid_cookie', PHP_INT_MAX, 2 ),
+			array( 'rest_authentication_errors', 'check_rest', PHP_INT_MAX, 1 ),
+		);
+		foreach ( $gate as list( $hook, $method, $priority, $arguments ) ) {
+			$this->on( $hook, 'gate', $method, $priority, $arguments );
+		}
+		$resets = array(
+			array( 'send_retrieve_password_email', 'hold_mail', PHP_INT_MAX, 3 ),
+			array( 'retrieve_password_key', 'drop_key', PHP_INT_MIN, 2 ),
+			array( 'login_form_rp', 'expire_keys', 10, 0 ),
+			array( 'login_form_resetpass', 'expire_keys', 10, 0 ),
+			array( 'validate_password_reset', 'refuse', 10, 2 ),
+			array( 'password_reset', 'stop', PHP_INT_MIN, 1 ),
+		);
+		foreach ( $resets as list( $hook, $method, $priority, $arguments ) ) {
+			$this->on( $hook, 'reset_gate', $method, $priority, $arguments );
+		}
+	}
+
+	/**
+	 * Hooks a method of a part that is made only when the hook runs.
+	 *
+	 * @param string $hook      Hook.
+	 * @param string $part      Our method that gives the part.
+	 * @param string $method    The part's method.
+	 * @param int    $priority  Priority.
+	 * @param int    $arguments How many arguments it takes.
+	 */
+	private function on( string $hook, string $part, string $method, int $priority, int $arguments ): void {
+		add_filter(
+			$hook,
+			function ( ...$given ) use ( $part, $method ) {
+				return $this->$part()->$method( ...$given );
+			},
+			$priority,
+			$arguments
+		);
+	}
+
+	/**
+	 * Sees whom WordPress takes a request for. For nobody nothing is loaded.
+	 *
+	 * @param mixed $user_id Id, or something empty.
+	 * @return mixed
+	 */
+	public function on_current_user( $user_id ) {
+		return empty( $user_id ) ? $user_id : $this->gate()->admit( $user_id );
 	}
 
 	/**
@@ -83,6 +160,11 @@ final class Gatepass_Plugin {
 
 		if ( is_user_logged_in() ) {
 			$this->see_to_session( wp_get_current_user() );
+		}
+		if ( null !== $this->gate ) {
+			$this->gate->enforce();
+		} elseif ( is_user_logged_in() ) {
+			$this->gate()->enforce();
 		}
 		if ( ! is_admin() || 'admin-post.php' !== ( $GLOBALS['pagenow'] ?? '' ) ) {
 			return;
@@ -176,6 +258,58 @@ final class Gatepass_Plugin {
 			$this->pending()
 		);
 		return new Gatepass_Endpoint( $store, $request, new Gatepass_Responder(), $start, $login, Gatepass_Sync::of_this_site() );
+	}
+
+	/**
+	 * The gate.
+	 *
+	 * @return Gatepass_Gate
+	 */
+	private function gate(): Gatepass_Gate {
+		if ( null === $this->gate ) {
+			$welcome    = function ( WP_User $user ): void {
+				$this->see_to_session( $user );
+			};
+			$request    = new Gatepass_Request();
+			$this->gate = new Gatepass_Gate( self::admission(), $request, self::gate_answer( $request ), $welcome );
+		}
+		return $this->gate;
+	}
+
+	/**
+	 * The gate before new passwords.
+	 *
+	 * @return Gatepass_Reset_Gate
+	 */
+	private function reset_gate(): Gatepass_Reset_Gate {
+		if ( null === $this->reset_gate ) {
+			$request          = new Gatepass_Request();
+			$this->reset_gate = new Gatepass_Reset_Gate( self::admission(), $request, self::gate_answer( $request ) );
+		}
+		return $this->reset_gate;
+	}
+
+	/**
+	 * Who is let in.
+	 *
+	 * @return Gatepass_Admission
+	 */
+	private static function admission(): Gatepass_Admission {
+		$store = new Gatepass_Store();
+		$pull  = static function ( int $seconds ) use ( $store ): bool {
+			return class_exists( 'Gatepass_Sync' ) && false;
+		};
+		return new Gatepass_Admission( $store, new Gatepass_Privileges( $store ), new Gatepass_Refresh( $pull ) );
+	}
+
+	/**
+	 * How the gate says no.
+	 *
+	 * @param Gatepass_Request $request The request.
+	 * @return Gatepass_Gate_Answer
+	 */
+	private static function gate_answer( Gatepass_Request $request ): Gatepass_Gate_Answer {
+		return new Gatepass_Gate_Answer( new Gatepass_Store(), $request, new Gatepass_Responder() );
 	}
 
 	/**

@@ -95,6 +95,25 @@ final class Gatepass_Request {
 	}
 
 	/**
+	 * A header, as it came.
+	 *
+	 * @param string $name Its name, in any case.
+	 * @return string Empty if absent.
+	 */
+	public function header( string $name ): string {
+		return $this->server( 'HTTP_' . strtoupper( str_replace( '-', '_', $name ) ) );
+	}
+
+	/**
+	 * Path and query, as they came.
+	 *
+	 * @return string
+	 */
+	public function target(): string {
+		return $this->server( 'REQUEST_URI' );
+	}
+
+	/**
 	 * The browser's address.
 	 *
 	 * @return string|null Null if unknown.

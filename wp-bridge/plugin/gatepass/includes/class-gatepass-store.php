@@ -79,6 +79,7 @@ final class Gatepass_Store {
 		update_option( Gatepass_Names::OPTION_CONNECTION, $connection->to_array(), false );
 		delete_option( Gatepass_Names::OPTION_POLICY );
 		delete_option( Gatepass_Names::OPTION_CONFLICT );
+		$this->save_gate_rules( $this->gate_rules_as_stored()->of_pairing( $connection ) );
 	}
 
 	/**
@@ -110,7 +111,46 @@ final class Gatepass_Store {
 		delete_option( Gatepass_Names::OPTION_POLICY );
 		delete_option( Gatepass_Names::OPTION_CLOCK_OFFSET );
 		delete_option( Gatepass_Names::OPTION_CONFLICT );
-		delete_option( Gatepass_Names::OPTION_SYNC );
+		$this->save_gate_rules( $this->gate_rules_as_stored()->of_pairing( null ) );
+	}
+
+	/**
+	 * What the gate goes by. Costs no query: it is asked on every page that a member sees.
+	 *
+	 * @return Gatepass_Gate_Rules
+	 */
+	public function gate_rules(): Gatepass_Gate_Rules {
+		if ( is_array( get_option( Gatepass_Names::OPTION_GATE ) ) ) {
+			return $this->gate_rules_as_stored();
+		}
+		// The site was paired before there was a gate, or somebody has removed the option.
+		$rules = $this->gate_rules_as_stored()->of_pairing( $this->connection() );
+		if ( $rules->is_paired() ) {
+			$this->save_gate_rules( $rules );
+		}
+		return $rules;
+	}
+
+	/**
+	 * Keeps what the gate goes by.
+	 *
+	 * @param Gatepass_Gate_Rules $rules The rules.
+	 */
+	public function save_gate_rules( Gatepass_Gate_Rules $rules ): void {
+		if ( Gatepass_Gate_Rules::from_array( null )->to_array() === $rules->to_array() ) {
+			delete_option( Gatepass_Names::OPTION_GATE );
+		} else {
+			update_option( Gatepass_Names::OPTION_GATE, $rules->to_array(), true );
+		}
+	}
+
+	/**
+	 * The rules that are there, or else those of a site that is not paired.
+	 *
+	 * @return Gatepass_Gate_Rules
+	 */
+	private function gate_rules_as_stored(): Gatepass_Gate_Rules {
+		return Gatepass_Gate_Rules::from_array( get_option( Gatepass_Names::OPTION_GATE ) );
 	}
 
 	/**
