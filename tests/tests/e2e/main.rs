@@ -13,6 +13,7 @@ mod doctor;
 mod faults;
 mod floods;
 mod forgeries;
+mod gate;
 mod harness;
 mod heartbeat;
 mod hostile;
@@ -248,17 +249,13 @@ gatepass_tests::run! {
         support_doors::no_page_of_wordpress_changes_what_is_the_customers,
         support_doors::no_api_of_wordpress_changes_what_is_the_customers,
         support_doors::dropping_one_of_the_cookies_sheds_nothing,
-        sync::an_account_comes_and_changes_without_a_login,
-        sync::what_cannot_be_done_is_told_with_its_reason_and_leaves_everything_as_it_was,
-        sync::what_becomes_of_a_removed_members_account_is_the_owners_choice,
-        sync::pulls_at_once_are_one_and_none_is_lost,
-        sync::php_may_die_anywhere,
-        sync::a_new_primary_is_followed_from_the_beginning_and_whom_it_does_not_know_is_shut_out,
-        sync::a_site_that_no_poke_reaches_follows_by_cron,
-        sync::a_strangers_poke_costs_nothing,
-        sync::a_login_undoes_no_cancellation_that_was_heard_meanwhile,
-        sync::the_panel_sees_and_ends_the_sessions_that_wordpress_has,
-        sync::on_a_network_a_member_belongs_to_the_blog_and_its_sessions_to_all,
+        gate::only_the_right_password_tells_that_a_membership_has_ended,
+        gate::whoever_is_no_member_is_left_alone,
+        gate::a_stranger_learns_nothing_by_asking_for_a_new_password,
+        gate::no_api_lets_a_lapsed_member_in,
+        gate::a_live_session_ends_with_the_membership,
+        gate::no_way_around_opens_a_session_for_a_lapsed_member,
+        gate::a_lapsed_member_in_a_browser_sees_where_to_renew,
         second_factor::a_support_session_keeps_its_marks_through_a_second_factor,
         second_factor::a_live_support_session_gets_nobody_past_a_second_factor,
         second_factor::losing_the_cookie_between_the_factors_sheds_nothing,

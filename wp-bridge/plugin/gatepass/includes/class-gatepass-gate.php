@@ -69,6 +69,13 @@ final class Gatepass_Gate {
 	private $gone = '';
 
 	/**
+	 * Why whoever has shown a right application password has been turned away; empty for nobody.
+	 *
+	 * @var string
+	 */
+	private $application_refused = '';
+
+	/**
 	 * Whether somebody is being judged. Others' filters on rights may ask who is signed in, which is what is being found
 	 * out; nobody is, meanwhile.
 	 *
@@ -111,7 +118,8 @@ final class Gatepass_Gate {
 	public function check_application_password( $error, $user ): void {
 		$verdict = $this->admission->verdict( $user, (bool) did_action( 'wp_loaded' ) );
 		if ( Gatepass_Gate_Rules::OPEN !== $verdict ) {
-			$refusal = $this->answer->plain_error( $verdict );
+			$this->application_refused = $verdict;
+			$refusal                   = $this->answer->plain_error( $verdict );
 			$error->add( $refusal->get_error_code(), $refusal->get_error_message(), $refusal->get_error_data() );
 		}
 	}
@@ -200,7 +208,13 @@ final class Gatepass_Gate {
 	 * @return mixed
 	 */
 	public function check_rest( $result ) {
-		if ( is_user_logged_in() || ( null === $this->refused && '' === $this->gone ) ) {
+		if ( is_user_logged_in() ) {
+			return $result;
+		}
+		if ( '' !== $this->application_refused ) {
+			return $this->answer->plain_error( $this->application_refused );
+		}
+		if ( null === $this->refused && '' === $this->gone ) {
 			return $result;
 		}
 		$is_meant = '' !== $this->request->header( 'X-WP-Nonce' ) || '' !== $this->request->query( '_wpnonce' ) || '' !== $this->request->field( '_wpnonce' );

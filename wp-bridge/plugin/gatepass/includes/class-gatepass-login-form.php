@@ -39,12 +39,20 @@ final class Gatepass_Login_Form {
 	 * Hooks, where the button would lead somewhere.
 	 */
 	public function register(): void {
-		$connection = $this->store->connection();
-		if ( null === $connection || null === $connection->policy()->panel_start_url() || ! $this->store->is_enabled() || $this->store->is_copy() ) {
-			return;
+		if ( $this->is_offered() ) {
+			add_filter( 'login_message', array( $this, 'add_button' ) );
+			add_action( 'login_head', array( $this, 'print_style' ) );
 		}
-		add_filter( 'login_message', array( $this, 'add_button' ) );
-		add_action( 'login_head', array( $this, 'print_style' ) );
+	}
+
+	/**
+	 * Whether a sign-in can begin here: whether the button would lead somewhere.
+	 *
+	 * @return bool
+	 */
+	public function is_offered(): bool {
+		$connection = $this->store->connection();
+		return null !== $connection && null !== $connection->policy()->panel_start_url() && $this->store->is_enabled() && ! $this->store->is_copy();
 	}
 
 	/**

@@ -114,11 +114,10 @@ final class Gatepass_Names {
 	const TAB_SIGN_INS = 'sign-ins';
 
 	/*
-	 * The login form for members: block and shortcode, their style, the mark and the page in what the form sends, and
+	 * The login form for members: its shortcode, its style, the page that a form names as its own, and
 	 * the parameter that says how it went.
 	 */
 
-	const BLOCK_LOGIN     = 'gatepass/login';
 	const SHORTCODE_LOGIN = 'gatepass_login';
 	const STYLE_LOGIN     = 'gatepass-login';
 	const FIELD_PAGE      = 'gatepass_page';

@@ -73,6 +73,8 @@ final class Gatepass_Plugin {
 		add_filter( 'attach_session_information', array( $this, 'on_session' ), PHP_INT_MAX, 2 );
 
 		add_action( 'login_init', array( $this, 'on_login_form' ) );
+		add_action( 'init', array( 'Gatepass_Login_Block', 'register' ) );
+		add_action( 'wp_login_failed', array( 'Gatepass_Login_Block', 'lead_back' ), PHP_INT_MAX, 2 );
 		// Who signs out may be leaving the browser to somebody else.
 		add_action( 'wp_logout', array( 'Gatepass_Binding', 'forget' ), 10, 0 );
 		add_filter( 'wpmu_drop_tables', array( 'Gatepass_Log', 'go_with_blog' ), 10, 2 );

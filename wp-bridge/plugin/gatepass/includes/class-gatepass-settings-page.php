@@ -41,11 +41,11 @@ final class Gatepass_Settings_Page {
 	private $sign_ins;
 
 	/**
-	 * The card of the members.
+	 * The card of the gate.
 	 *
-	 * @var Gatepass_Members_Card
+	 * @var Gatepass_Gate_Card
 	 */
-	private $members;
+	private $gate;
 
 	/**
 	 * Constructor.
@@ -61,7 +61,7 @@ final class Gatepass_Settings_Page {
 		$this->pairing  = $pairing;
 		$this->request  = $request;
 		$this->sign_ins = $sign_ins;
-		$this->members  = $members;
+		$this->gate     = new Gatepass_Gate_Card( $store );
 	}
 
 	/**
@@ -145,14 +145,9 @@ final class Gatepass_Settings_Page {
 				$this->say( __( 'Support staff of your panel may no longer sign in on behalf of customers. Who is signed in so is signed out.', 'gatepass' ), 'success' );
 				break;
 
-			case 'sync':
-				list( $message, $type ) = $this->members->synchronise();
-				$this->say( $message, $type );
-				break;
-
-			case 'removal':
-				list( $message, $type ) = $this->members->save_removal();
-				$this->say( $message, $type );
+			case 'gate':
+				list( $words, $type ) = $this->gate->save( $this->request );
+				$this->say( $words, $type );
 				break;
 
 			case 'roles':
@@ -184,6 +179,8 @@ final class Gatepass_Settings_Page {
 			. '.gatepass-badge{display:inline-block;padding:3px 10px;border-radius:99px;font-size:12px;line-height:1.5;font-weight:600;background:#f0f0f1;color:#50575e}'
 			. '.gatepass-badge.is-good{background:#dff3e4;color:#0a5a24}.gatepass-badge.is-off{background:#fcf0d8;color:#6b4500}'
 			. '.gatepass-buttons{display:flex;flex-wrap:wrap;gap:10px;align-items:center;margin-top:14px}'
+			. '.gatepass-card fieldset{margin:0 0 14px}.gatepass-card fieldset legend,.gatepass-card .gatepass-label{display:block;margin:0 0 6px;font-weight:600}.gatepass-card fieldset label{display:block;margin:0 0 6px}'
+			. '.gatepass-card textarea.gatepass-names{height:auto;font-family:inherit;word-break:normal}'
 			. '.gatepass-roles li{margin:0 0 8px}.gatepass-roles .description{margin-left:4px}'
 			. '.gatepass-card details{margin-top:18px}.gatepass-card summary{cursor:pointer}.gatepass-card form + p.description{margin-top:14px}'
 			. '.gatepass-buttons + .wp-list-table{margin-top:14px}.gatepass-folded{display:none}'
@@ -242,6 +239,7 @@ final class Gatepass_Settings_Page {
 			$this->members->render( $connection );
 		}
 		$this->render_roles();
+		$this->render_gate( $connection );
 		$this->render_support();
 		if ( null !== $connection ) {
 			$this->render_pairing( true );
@@ -363,6 +361,19 @@ final class Gatepass_Settings_Page {
 			);
 		}
 		echo '</ul><button type="submit" class="button">' . esc_html__( 'Save roles', 'gatepass' ) . '</button></form></div>';
+	}
+
+	/**
+	 * The card of the gate.
+	 *
+	 * @param Gatepass_Connection|null $connection The connection.
+	 */
+	private function render_gate( ?Gatepass_Connection $connection ): void {
+		echo '<div class="gatepass-card">';
+		$this->gate->render_words( $connection );
+		$this->form_start( 'gate' );
+		$this->gate->render_fields();
+		echo '</form></div>';
 	}
 
 	/**

@@ -1,0 +1,590 @@
+//! The gate: who is kept out when the membership ends, through every door, and who is left alone.
+
+use gatepass_tests::wordpress::{self, ADMIN, PASSWORD};
+use gatepass_tests::{Result, Stack, Visitor};
+use reqwest::{Method, Response, StatusCode, header};
+use serde_json::Value;
+
+use crate::support::install;
+
+/// What an ended membership reads like, wherever it is said.
+const ENDED: &str = "Your membership is not active";
+/// A time that does not come.
+const ENDLESS: u64 = 9_007_199_254_740;
+
+/// Mails go into an option, application passwords work without HTTPS, pulls are counted and answered as told.
+const COMPANION: &str = r"<?php
+add_filter( 'wp_is_application_passwords_available', '__return_true' );
+add_action( 'phpmailer_init', function ( $mailer ) {
+	$mails   = get_option( 'test_mails', array() );
+	$mails[] = $mailer->getToAddresses()[0][0] . ' ' . $mailer->Body;
+	update_option( 'test_mails', $mails );
+	$mailer->Mailer   = 'sendmail';
+	$mailer->Sendmail = get_option( 'test_mail_breaks' ) ? '/bin/false' : '/bin/true';
+} );
+add_action( 'wp_ajax_test_who', 'test_who' );
+add_action( 'wp_ajax_nopriv_test_who', 'test_who' );
+function test_who() {
+	wp_send_json( wp_get_current_user()->user_login );
+}
+add_action( 'init', function () {
+	if ( isset( $_GET['test_nonce'] ) ) {
+		wp_send_json( wp_create_nonce( 'wp_rest' ) );
+	}
+	if ( isset( $_GET['test_let_in'] ) ) {
+		wp_set_auth_cookie( (int) $_GET['test_let_in'] );
+		exit;
+	}
+} );
+";
+
+/// A site with members who have passwords, and what is known of them.
+pub struct House {
+    pub stack: Stack,
+}
+
+/// A member of the house.
+pub struct Person {
+    pub id: u64,
+    pub login: String,
+    pub email: String,
+}
+
+impl House {
+    pub async fn new() -> Result<Self> {
+        Self::on(Stack::start().await?)
+    }
+
+    pub fn on(stack: Stack) -> Result<Self> {
+        install(&stack, "companion.php", COMPANION)?;
+        let house = Self { stack };
+        house.heard("'as_of' => time(), 'complete' => true")?;
+        Ok(house)
+    }
+
+    /// A member who has signed in by button once, and has a password.
+    pub async fn member(&self, subject: &str) -> Result<Person> {
+        let (member, handoff) = self.stack.handoff(subject).await?;
+        self.stack.wordpress.visitor().redeem(&handoff, &wordpress::new_attempt()?).await?;
+        let id = self.stack.wordpress.user_id(&member.email)?.ok_or("no user")?;
+        let login = self.eval(&format!(
+            "wp_set_password( '{PASSWORD}', {id} ); WP_Session_Tokens::get_instance( {id} )->destroy_all(); \
+             echo get_userdata( {id} )->user_login;"
+        ))?;
+        let person = Person { id, login, email: member.email };
+        self.stand(&person, ENDLESS)?;
+        Ok(person)
+    }
+
+    pub fn eval(&self, code: &str) -> Result<String> {
+        self.stack.wordpress.eval(code)
+    }
+
+    /// What the panel has said last: until when the member is let in.
+    pub fn stand(&self, person: &Person, allowed_until: u64) -> Result {
+        self.eval(&format!(
+            "$i = Gatepass_Identity::of_user( {id}, ( new Gatepass_Store() )->connection() ); \
+             $s = Gatepass_Standing::of_identity( {id}, $i ); \
+             ( $s ?? Gatepass_Standing::from_array( array() ) )->with( array( 'status' => 'any', 'allowed_until' => {allowed_until} ) )->save( {id}, $i );",
+            id = person.id
+        ))?;
+        Ok(())
+    }
+
+    /// How far the site has followed the panel.
+    pub fn heard(&self, members: &str) -> Result {
+        self.eval(&format!("Gatepass_Sync_State::of( ( new Gatepass_Store() )->connection() )->with( array( {members} ) )->save();"))?;
+        Ok(())
+    }
+
+    /// Signs in on wp-login.php.
+    pub async fn log_in(&self, login: &str, password: &str) -> Result<(Visitor, StatusCode, String)> {
+        let visitor = self.stack.wordpress.visitor();
+        let answer = visitor.log_in_with_password(login, password).await?;
+        let (status, page) = (answer.status(), answer.text().await?);
+        Ok((visitor, status, page))
+    }
+
+    pub async fn signed_in(&self, person: &Person) -> Result<Visitor> {
+        let (visitor, status, page) = self.log_in(&person.login, PASSWORD).await?;
+        assert_eq!(status, StatusCode::FOUND, "{page}");
+        assert!(visitor.is_signed_in().await?);
+        Ok(visitor)
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.stack.wordpress.url())
+    }
+
+    pub async fn post(&self, visitor: &Visitor, path: &str, form: &[(&str, &str)]) -> Result<Response> {
+        visitor.post(&self.url(path), form, self.stack.wordpress.url()).await
+    }
+
+    fn sessions(&self, person: &Person) -> Result<usize> {
+        self.stack.wordpress.session_rows(&person.login)
+    }
+}
+
+/// The renewal page, as a browser gets it.
+async fn assert_renewal(answer: Response, what: &str) -> Result {
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{what}");
+    assert_eq!(&answer.headers()["x-gatepass-page"], "membership", "{what}");
+    assert_eq!(&answer.headers()[header::CACHE_CONTROL], "no-store", "{what}");
+    let page = answer.text().await?;
+    assert!(page.contains(ENDED) && page.contains("#renew\""), "{what}: {page}");
+    Ok(())
+}
+
+pub async fn only_the_right_password_tells_that_a_membership_has_ended() -> Result {
+    let house = House::new().await?;
+    let (active, lapsed) = (house.member("gate-a").await?, house.member("gate-b").await?);
+    house.stand(&lapsed, 1)?;
+
+    for name in [&lapsed.login, &lapsed.email] {
+        let (visitor, status, page) = house.log_in(name, PASSWORD).await?;
+        assert_eq!(status, StatusCode::OK);
+        assert!(page.contains(ENDED) && page.contains("#renew\">Renew your membership</a>"), "{page}");
+        assert!(!visitor.is_signed_in().await?);
+    }
+    assert_eq!(house.sessions(&lapsed)?, 0);
+
+    // A wrong one: WordPress's own words, letter by letter those that an active member would see.
+    for name in [|person: &Person| person.login.clone(), |person: &Person| person.email.clone()] {
+        let mut pages = Vec::new();
+        for person in [&active, &lapsed] {
+            let (_, status, page) = house.log_in(&name(person), "wrong").await?;
+            pages.push((status, page.replace(&name(person), "NAME")));
+        }
+        assert_eq!(pages[0], pages[1]);
+        assert!(pages[0].1.contains("is incorrect"), "{}", pages[0].1);
+    }
+
+    // An active one gets in, and so does whoever is active again, or whose grace has not run out.
+    assert!(house.signed_in(&active).await?.is_signed_in().await?);
+    house.stand(&lapsed, ENDLESS)?;
+    house.signed_in(&lapsed).await?;
+    let now: u64 = house.eval("echo time();")?.parse()?;
+    house.stand(&lapsed, now + 60)?;
+    house.signed_in(&lapsed).await?;
+    // By the bridge's clock, not by ours.
+    house.heard("'offset' => 120")?;
+    assert!(house.log_in(&lapsed.login, PASSWORD).await?.2.contains(ENDED));
+    house.heard("'offset' => 0")?;
+
+    // Unknown to the panel: let in until the site has once heard of everybody.
+    house.eval(&format!("foreach ( get_user_meta( {0} ) as $key => $v ) {{ if ( 0 === strpos( $key, '_gatepass_standing_' ) ) {{ delete_user_meta( {0}, $key ); }} }}", lapsed.id))?;
+    assert!(house.log_in(&lapsed.login, PASSWORD).await?.2.contains(ENDED));
+    house.heard("'complete' => false")?;
+    house.signed_in(&lapsed).await?;
+    Ok(())
+}
+
+pub async fn whoever_is_no_member_is_left_alone() -> Result {
+    let house = House::new().await?;
+    let lapsed = house.member("gate-c").await?;
+    house.stand(&lapsed, 0)?;
+    let other = house.eval(&format!(
+        "echo wp_insert_user( array( 'user_login' => 'not-linked', 'user_pass' => '{PASSWORD}', 'user_email' => 'not-linked@example.com', 'role' => 'subscriber' ) );"
+    ))?;
+    let other =
+        Person { id: other.parse()?, login: "not-linked".into(), email: "not-linked@example.com".into() };
+    house.signed_in(&other).await?;
+
+    // A customer of a pairing of before.
+    house.eval(&format!(
+        "$i = new Gatepass_Identity( 'https://old.example', 'site_{}', 'x' ); update_user_meta( {}, $i->meta_key(), $i->readable() );",
+        "a".repeat(26),
+        other.id
+    ))?;
+    house.signed_in(&other).await?;
+
+    // An administrator, even if linked and lapsed.
+    let link = format!(
+        "$c = ( new Gatepass_Store() )->connection(); $i = new Gatepass_Identity( $c->issuer(), $c->site_id(), 'boss' ); \
+         update_user_meta( 1, $i->meta_key(), $i->readable() ); Gatepass_Standing::from_array( array() )->save( 1, $i );"
+    );
+    house.eval(&link)?;
+    let boss = house.stack.wordpress.visitor();
+    assert_eq!(boss.log_in_with_password(ADMIN, PASSWORD).await?.status(), StatusCode::FOUND);
+    assert!(boss.is_signed_in().await?);
+
+    // Whom the owner names on the settings page; and nobody else, though others are named as well.
+    assert!(house.log_in(&lapsed.login, PASSWORD).await?.2.contains(ENDED));
+    let page = boss.get("/wp-admin/options-general.php?page=gatepass").await?.text().await?;
+    let nonce = page.split("name=\"_wpnonce\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let exempt = format!("{}\nnobody-of-this-name", lapsed.email);
+    let form = [
+        ("action", "gatepass_settings"),
+        ("do", "gate"),
+        ("_wpnonce", nonce.ok_or("no nonce")?),
+        ("exempt", &exempt),
+        ("stale", "keep"),
+        ("hours", "24"),
+    ];
+    house.post(&boss, "/wp-admin/admin-post.php", &form).await?;
+    let page =
+        boss.get("/wp-admin/options-general.php?page=gatepass&settings-updated=true").await?.text().await?;
+    assert!(page.contains("nobody-of-this-name"), "whoever is not found is named: {page}");
+    let visitor = house.signed_in(&lapsed).await?;
+    assert!(visitor.is_signed_in().await?);
+
+    // The developers' filter has a say of members alone.
+    install(
+        &house.stack,
+        "filter.php",
+        "<?php add_filter( 'gatepass_is_member_allowed', function ( $allowed, $user ) { return 'gate-d@example.com' === $user->user_email ? ! $allowed : false; }, 10, 2 );",
+    )?;
+    let second = house.member("gate-d").await?;
+    assert!(house.log_in(&second.login, PASSWORD).await?.2.contains(ENDED));
+    house.stand(&second, 0)?;
+    house.signed_in(&second).await?;
+    house.signed_in(&other).await?;
+    assert!(boss.is_signed_in().await?);
+    Ok(())
+}
+
+pub async fn a_stranger_learns_nothing_by_asking_for_a_new_password() -> Result {
+    let house = House::new().await?;
+    let (active, lapsed) = (house.member("gate-e").await?, house.member("gate-f").await?);
+    house.eval(&format!(
+        "add_option( 'test_key', get_password_reset_key( get_userdata( {} ) ) );",
+        lapsed.id
+    ))?;
+    let old = house.eval("echo get_option( 'test_key' );")?;
+    let kept = house.eval(&format!("echo get_userdata( {} )->user_activation_key;", lapsed.id))?;
+    house.stand(&lapsed, 0)?;
+
+    let mails = || -> Result<Vec<String>> {
+        Ok(serde_json::from_str(&house.eval("echo json_encode( get_option( 'test_mails', array() ) );")?)?)
+    };
+    let ask = async |person: &Person| -> Result<(StatusCode, String, String)> {
+        let visitor = house.stack.wordpress.visitor();
+        let answer = house
+            .post(&visitor, "/wp-login.php?action=lostpassword", &[("user_login", &person.email)])
+            .await?;
+        let to = answer
+            .headers()
+            .get(header::LOCATION)
+            .and_then(|to| to.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        Ok((answer.status(), to, answer.text().await?.replace(&person.email, "NAME")))
+    };
+    let of_active = ask(&active).await?;
+    assert_eq!(of_active.0, StatusCode::FOUND);
+    assert!(of_active.1.ends_with("wp-login.php?checkemail=confirm"), "{of_active:?}");
+    assert_eq!(ask(&lapsed).await?, of_active);
+    assert_eq!(mails()?.len(), 1);
+    assert!(mails()?[0].starts_with(&active.email));
+    let same = house.eval(&format!("echo get_userdata( {} )->user_activation_key;", lapsed.id))?;
+    assert_eq!(same, kept, "no key is made");
+
+    // Where mails cannot be sent, WordPress says so: of everybody.
+    house.eval("update_option( 'test_mail_breaks', 1 );")?;
+    let of_active = ask(&active).await?;
+    assert!(of_active.2.contains("could not be sent"), "{of_active:?}");
+    assert_eq!(ask(&lapsed).await?, of_active);
+    assert_eq!(mails()?.len(), 2);
+    house.eval("delete_option( 'test_mail_breaks' );")?;
+    ask(&active).await?;
+
+    // Whoever makes a key without asking, as shops do: it is not kept, and the mail with it stays here.
+    let code = |person: &Person| {
+        format!(
+            "$u = get_userdata( {} ); $key = get_password_reset_key( $u ); wp_mail( $u->user_email, 'x', 'Key: ' . $key ); \
+         wp_mail( $u->user_email, 'y', 'An invoice' ); echo is_wp_error( check_password_reset_key( $key, $u->user_login ) ) ? 'no' : 'yes';",
+            person.id
+        )
+    };
+    let before = mails()?.len();
+    assert_eq!(house.eval(&code(&active))?, "yes");
+    assert_eq!(mails()?.len(), before + 2);
+    assert_eq!(house.eval(&code(&lapsed))?, "no");
+    assert_eq!(mails()?.len(), before + 3);
+    assert!(mails()?[before + 2].ends_with("An invoice"), "{:?}", mails()?);
+
+    // A key of before opens nothing: not on WordPress's page, and not by its functions.
+    house.eval(&format!("$GLOBALS['wpdb']->update( $GLOBALS['wpdb']->users, array( 'user_activation_key' => '{kept}' ), array( 'ID' => {} ) );", lapsed.id))?;
+    let open = async |key: &str| -> Result<String> {
+        let visitor = house.stack.wordpress.visitor();
+        visitor.get(&format!("/wp-login.php?action=rp&key={key}&login={}", lapsed.login)).await?;
+        let answer = visitor.get("/wp-login.php?action=rp").await?;
+        Ok(answer
+            .headers()
+            .get(header::LOCATION)
+            .and_then(|to| to.to_str().ok())
+            .unwrap_or("the form")
+            .to_owned())
+    };
+    assert!(open(&old).await?.ends_with("error=expiredkey"));
+    assert!(open("wrong").await?.ends_with("error=invalidkey"));
+    let by_function = format!(
+        "$u = get_userdata( {} ); $e = new WP_Error(); do_action( 'validate_password_reset', $e, $u ); echo $e->get_error_code(); \
+         ob_start( function ( $page ) {{ return strpos( $page, '{ENDED}' ) ? ' page' : ' nothing'; }} ); reset_password( $u, 'new' ); echo 'done';",
+        lapsed.id
+    );
+    assert_eq!(house.eval(&by_function)?, "gatepass_membership_inactive page");
+    house.stand(&lapsed, ENDLESS)?;
+    assert_eq!(open(&old).await?, "the form");
+    house.signed_in(&lapsed).await?;
+    Ok(())
+}
+
+pub async fn no_api_lets_a_lapsed_member_in() -> Result {
+    let house = House::new().await?;
+    let (active, lapsed) = (house.member("gate-g").await?, house.member("gate-h").await?);
+    let application_password = |person: &Person| {
+        house.eval(&format!("echo WP_Application_Passwords::create_new_application_password( {}, array( 'name' => 'x' ) )[0];", person.id))
+    };
+    let (of_active, of_lapsed) = (application_password(&active)?, application_password(&lapsed)?);
+    house.stand(&lapsed, 0)?;
+
+    let rest = async |person: &Person, password: &str| -> Result<(StatusCode, String)> {
+        let request = house.stack.wordpress.visitor().http().get(house.url("/?rest_route=/wp/v2/users/me"));
+        let answer = request.basic_auth(&person.login, Some(password)).send().await?;
+        Ok((answer.status(), answer.text().await?))
+    };
+    assert_eq!(rest(&active, &of_active).await?.0, StatusCode::OK);
+    let (status, said) = rest(&lapsed, &of_lapsed).await?;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert!(said.contains("gatepass_membership_inactive") && !said.contains('<'), "{said}");
+    // A wrong one tells nothing.
+    assert_eq!(rest(&lapsed, "wrong").await?, rest(&active, "wrong").await?);
+
+    let call = async |method: &str, parameters: &[&str]| -> Result<String> {
+        let values: String = parameters
+            .iter()
+            .map(|value| format!("<param><value><string>{value}</string></value></param>"))
+            .collect();
+        let body = format!(
+            "<?xml version=\"1.0\"?><methodCall><methodName>{method}</methodName><params>{values}</params></methodCall>"
+        );
+        let http = house.stack.wordpress.visitor();
+        let request =
+            http.http().post(house.url("/xmlrpc.php")).header(header::CONTENT_TYPE, "text/xml").body(body);
+        Ok(request.send().await?.text().await?)
+    };
+    for password in [PASSWORD, &of_active] {
+        assert!(call("wp.getProfile", &["1", &active.login, password]).await?.contains("gate-g@example.com"));
+    }
+    let wrong = call("wp.getProfile", &["1", &lapsed.login, "wrong"]).await?;
+    assert!(wrong.contains("<fault>"), "{wrong}");
+    for password in [PASSWORD, &of_lapsed] {
+        assert_eq!(
+            call("wp.getProfile", &["1", &lapsed.login, password]).await?,
+            wrong,
+            "not even by a right one"
+        );
+    }
+    // Many calls in one.
+    let one = |person: &Person| {
+        format!(
+            "<value><struct><member><name>methodName</name><value>wp.getProfile</value></member><member><name>params</name><value><array><data>\
+         <value>1</value><value>{}</value><value>{PASSWORD}</value></data></array></value></member></struct></value>",
+            person.login
+        )
+    };
+    let body = format!(
+        "<?xml version=\"1.0\"?><methodCall><methodName>system.multicall</methodName><params><param><value><array><data>{}{}</data></array></value></param></params></methodCall>",
+        one(&active),
+        one(&lapsed)
+    );
+    let visitor = house.stack.wordpress.visitor();
+    let answer = visitor
+        .http()
+        .post(house.url("/xmlrpc.php"))
+        .header(header::CONTENT_TYPE, "text/xml")
+        .body(body)
+        .send()
+        .await?
+        .text()
+        .await?;
+    assert!(answer.contains("gate-g@example.com") && !answer.contains("gate-h@example.com"), "{answer}");
+
+    // Nobody can write how they stand, nor see it.
+    let member = house.signed_in(&active).await?;
+    let nonce: String = member.get("/?test_nonce=1").await?.json().await?;
+    let standing = house.eval(&format!("foreach ( get_user_meta( {} ) as $key => $v ) {{ if ( 0 === strpos( $key, '_gatepass_standing_' ) ) {{ echo $key; }} }}", active.id))?;
+    let body = serde_json::json!({ "meta": { standing.as_str(): { "allowed_until": 1 } }, standing.as_str(): 1, "nickname": "N" });
+    let request = member
+        .http()
+        .request(Method::POST, house.url("/?rest_route=/wp/v2/users/me"))
+        .header("X-WP-Nonce", &nonce)
+        .json(&body);
+    let answer = request.send().await?;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert!(!answer.text().await?.contains("gatepass"));
+    assert!(
+        house
+            .eval(&format!("echo json_encode( get_user_meta( {}, '{standing}', true ) );", active.id))?
+            .contains(&ENDLESS.to_string())
+    );
+    Ok(())
+}
+
+pub async fn a_live_session_ends_with_the_membership() -> Result {
+    let house = House::new().await?;
+    let person = house.member("gate-i").await?;
+    for path in [
+        "/",
+        "/?feed=rss2",
+        "/wp-admin/",
+        "/wp-admin/profile.php",
+        "/wp-login.php",
+        "/wp-login.php?action=logout",
+        "/no-such-page/",
+    ] {
+        house.stand(&person, ENDLESS)?;
+        let visitor = house.signed_in(&person).await?;
+        // Another device of theirs, which shows nothing yet.
+        let other = house.signed_in(&person).await?;
+        house.stand(&person, 0)?;
+        let anonymous = house.stack.wordpress.visitor().get(path).await?;
+        let (status, public) = (anonymous.status(), anonymous.text().await?);
+        assert_renewal(visitor.get(path).await?, path).await?;
+        let again = visitor.get(path).await?;
+        assert_eq!(again.status(), status, "{path}: the next one is the public's");
+        assert_eq!(again.text().await?.len(), public.len(), "{path}");
+        assert_eq!(house.sessions(&person)?, 1, "{path}");
+        assert_renewal(other.get("/").await?, path).await?;
+        assert_eq!(house.sessions(&person)?, 0);
+    }
+    // Nothing is forgotten: renewed, the member signs in as before.
+    house.stand(&person, ENDLESS)?;
+    let visitor = house.signed_in(&person).await?;
+
+    // What a page asks for in the background is refused, and leaves it to the next page view to say why.
+    let nonce: String = visitor.get("/?test_nonce=1").await?.json().await?;
+    let rest = async |visitor: &Visitor, path: &str| -> Result<Response> {
+        Ok(visitor.http().get(house.url(path)).header("X-WP-Nonce", &nonce).send().await?)
+    };
+    assert_eq!(rest(&visitor, "/?rest_route=/wp/v2/users/me").await?.status(), StatusCode::OK);
+    house.stand(&person, 0)?;
+    for (what, answer) in [
+        ("REST", rest(&visitor, "/?rest_route=/wp/v2/users/me").await?),
+        ("REST again", rest(&visitor, "/wp-json/wp/v2/users/me").await?),
+    ] {
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{what}");
+        let said: Value = answer.json().await?;
+        assert_eq!(said["code"], "gatepass_membership_inactive", "{what}: {said}");
+    }
+    assert_renewal(visitor.get("/wp-admin/").await?, "after a request in the background").await?;
+    assert!(!visitor.is_signed_in().await?);
+    house.stand(&person, ENDLESS)?;
+    let visitor = house.signed_in(&person).await?;
+    house.stand(&person, 0)?;
+    let answer = visitor.get("/wp-admin/admin-ajax.php?action=test_who").await?;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.json::<Value>().await?["code"], "gatepass_membership_inactive");
+    assert_renewal(visitor.get("/").await?, "after admin-ajax").await?;
+
+    // A form that is posted does nothing.
+    house.stand(&person, ENDLESS)?;
+    let visitor = house.signed_in(&person).await?;
+    house.stand(&person, 0)?;
+    let form = [("comment", "from the dead"), ("comment_post_ID", "1")];
+    assert_renewal(house.post(&visitor, "/wp-comments-post.php", &form).await?, "a comment").await?;
+    assert_eq!(
+        house
+            .stack
+            .wordpress
+            .query("SELECT COUNT(*) FROM wp_comments WHERE comment_content = 'from the dead'")?
+            .trim(),
+        "0"
+    );
+
+    // Somebody else may log in from a page that was open.
+    house.stand(&person, ENDLESS)?;
+    let visitor = house.signed_in(&person).await?;
+    house.stand(&person, 0)?;
+    let form = [("log", ADMIN), ("pwd", PASSWORD)];
+    assert_eq!(house.post(&visitor, "/wp-login.php", &form).await?.status(), StatusCode::FOUND);
+    assert!(visitor.is_signed_in().await?);
+    Ok(())
+}
+
+pub async fn no_way_around_opens_a_session_for_a_lapsed_member() -> Result {
+    let house = House::new().await?;
+    let person = house.member("gate-j").await?;
+    let answer = house.stack.wordpress.visitor().log_in_with_password(&person.login, PASSWORD).await?;
+    let cookies: Vec<_> =
+        answer.cookies().map(|cookie| format!("{}={}", cookie.name(), cookie.value())).collect();
+    house.stand(&person, 0)?;
+    let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+    let replay = async |cookie: &str, path: &str| -> Result<Response> {
+        Ok(http.get(house.url(path)).header(header::COOKIE, cookie).send().await?)
+    };
+    // Each cookie alone, replayed again and again by somebody who takes no notice of what is set; it never opens
+    // anything, not even for those who look at the cookie alone.
+    for cookie in &cookies {
+        for path in [
+            "/wp-admin/profile.php",
+            "/wp-admin/index.php?reauth=1",
+            "/wp-admin/customize.php",
+            "/?customize_changeset_uuid=x&preview=true",
+            "/wp-admin/admin-ajax.php?action=test_who",
+            "/wp-admin/admin-post.php?action=x",
+            "/wp-login.php?action=enter_recovery_mode&rm_token=x&rm_key=x",
+            "/wp-cron.php?doing_wp_cron",
+            "/wp-admin/profile.php?interim-login=1",
+            "/wp-login.php?interim-login=1",
+            "/",
+        ] {
+            let answer = replay(cookie, path).await?;
+            let status = answer.status();
+            let page = answer.text().await?;
+            assert!(!page.contains(&person.login) && !page.contains("gate-j@"), "{path}: {status} {page}");
+            assert!(
+                !path.starts_with("/wp-admin/")
+                    || path.contains("admin-ajax")
+                    || !status.is_success()
+                    || page.is_empty(),
+                "{path}: {status}"
+            );
+        }
+    }
+    assert_eq!(house.sessions(&person)?, 0);
+
+    // A plugin that asks nobody gets as far as one answer.
+    let visitor = house.stack.wordpress.visitor();
+    visitor.get(&format!("/?test_let_in={}", person.id)).await?;
+    assert_eq!(house.sessions(&person)?, 1);
+    assert_renewal(visitor.get("/wp-admin/").await?, "a plugin's own login").await?;
+    assert_eq!(house.sessions(&person)?, 0);
+
+    // Whoever comes from the panel with an old session still comes in: the panel knows better.
+    house.stand(&person, ENDLESS)?;
+    let visitor = house.signed_in(&person).await?;
+    house.stand(&person, 0)?;
+    let handoff = house.stack.api.issue("gate-j").await?;
+    assert_eq!(visitor.get("/wp-admin/admin-post.php?action=gatepass").await?.status(), StatusCode::OK);
+    let answer = visitor.redeem(&handoff, &wordpress::new_attempt()?).await?;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    Ok(())
+}
+
+pub async fn a_lapsed_member_in_a_browser_sees_where_to_renew() -> Result {
+    let house = House::new().await?;
+    let person = house.member("gate-k").await?;
+    let browser = house.stack.browser().await?;
+    for (from, to) in [("/", "/?p=1"), ("/wp-admin/profile.php", "/wp-admin/index.php")] {
+        house.stand(&person, ENDLESS)?;
+        browser.log_in_with_password(house.stack.wordpress.url(), &person.login, PASSWORD).await?;
+        browser.wait_for_path("/wp-admin/profile.php").await?;
+        browser.goto(&house.url(from)).await?;
+        house.stand(&person, 0)?;
+        browser.goto(&house.url(to)).await?;
+        browser.wait_for_text(ENDED).await?;
+        let link = browser.control("body", "Renew your membership").await?.attr("href").await?;
+        assert!(link.is_some_and(|to| to.ends_with("#renew")));
+        browser.click("To the front page").await?;
+        browser.wait_for_path("/").await?;
+        assert!(!browser.text().await?.contains(ENDED));
+        assert_eq!(browser.signed_in_as().await?, None);
+    }
+    // And on the form itself.
+    browser.log_in_with_password(house.stack.wordpress.url(), &person.login, PASSWORD).await?;
+    browser.wait_for_text(ENDED).await?;
+    browser.control("#login_error", "Renew your membership").await?;
+    Ok(())
+}
