@@ -31,7 +31,51 @@ async fn run(folder: &std::path::Path) -> Result {
         Result::Ok(())
     };
     of_the_bound_start(&save).await?;
-    of_logins(&save).await
+    of_logins(&save).await?;
+    of_the_gate(&save).await
+}
+
+async fn of_the_gate(save: &impl AsyncFn(&Browser, &str) -> Result) -> Result {
+    let stack = Stack::bound().await?;
+    let site = stack.wordpress.url();
+    stack.wordpress.eval(&format!(
+        "$c = ( new Gatepass_Store() )->connection(); $i = new Gatepass_Identity( $c->issuer(), $c->site_id(), 'mia' ); \
+         $id = wp_insert_user( array( 'user_login' => 'mia', 'user_pass' => '{PASSWORD}', 'user_email' => 'mia@example.com', \
+         'role' => 'subscriber', 'display_name' => 'Mia Lindqvist', 'meta_input' => array( $i->meta_key() => $i->readable() ) ) ); \
+         Gatepass_Standing::from_array( array( 'allowed_until' => PHP_INT_MAX ) )->save( $id, $i ); \
+         wp_insert_post( array( 'post_type' => 'page', 'post_status' => 'publish', 'post_title' => 'Members', 'post_name' => 'members', \
+         'post_content' => '<!-- wp:gatepass/login /-->' ) );"
+    ))?;
+    let page = format!("{site}/members/");
+    let fill_in = async |browser: &Browser, password: &str| {
+        browser.control(".gatepass-login", "User name or e-mail address").await?.send_keys("mia").await?;
+        browser.control(".gatepass-login", "Password").await?.send_keys(password).await?;
+        browser.click_in(".gatepass-login", "Log in").await
+    };
+    let browser = stack.browser().await?;
+    browser.goto(&page).await?;
+    save(&browser, "member-login").await?;
+    fill_in(&browser, "wrong").await?;
+    browser.wait_for_text("do not go together").await?;
+    save(&browser, "member-login-wrong").await?;
+    fill_in(&browser, PASSWORD).await?;
+    browser.wait_for_text("You are logged in as").await?;
+    save(&browser, "member-logged-in").await?;
+
+    stack.wordpress.eval(
+        "$id = get_user_by( 'login', 'mia' )->ID; \
+         Gatepass_Standing::from_array( array() )->save( $id, Gatepass_Identity::of_user( $id, ( new Gatepass_Store() )->connection() ) );",
+    )?;
+    browser.goto(&page).await?;
+    browser.wait_for_text("Your membership is not active").await?;
+    save(&browser, "membership-ended").await?;
+    browser.goto(&page).await?;
+    fill_in(&browser, PASSWORD).await?;
+    browser.wait_for_text("Your membership is not active").await?;
+    save(&browser, "member-login-lapsed").await?;
+    browser.log_in_with_password(site, "mia", PASSWORD).await?;
+    browser.wait_for_text("Your membership is not active").await?;
+    save(&browser, "wp-login-lapsed").await
 }
 
 async fn of_the_bound_start(save: &impl AsyncFn(&Browser, &str) -> Result) -> Result {

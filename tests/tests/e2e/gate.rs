@@ -13,7 +13,7 @@ const ENDED: &str = "Your membership is not active";
 const ENDLESS: u64 = 9_007_199_254_740;
 
 /// Mails go into an option, application passwords work without HTTPS, pulls are counted and answered as told.
-const COMPANION: &str = r"<?php
+const COMPANION: &str = r#"<?php
 add_filter( 'wp_is_application_passwords_available', '__return_true' );
 add_action( 'phpmailer_init', function ( $mailer ) {
 	$mails   = get_option( 'test_mails', array() );
@@ -22,6 +22,22 @@ add_action( 'phpmailer_init', function ( $mailer ) {
 	$mailer->Mailer   = 'sendmail';
 	$mailer->Sendmail = get_option( 'test_mail_breaks' ) ? '/bin/false' : '/bin/true';
 } );
+add_filter( 'pre_http_request', function ( $answer, $arguments, $url ) {
+	global $wpdb;
+	$bridge = get_option( 'test_bridge' );
+	if ( ! $bridge || false === strpos( $url, '/wp/v1/changes' ) ) {
+		return $answer;
+	}
+	$answer = array( 'headers' => array(), 'cookies' => array(), 'response' => array( 'code' => 200, 'message' => 'OK' ), 'body' => '{}' );
+	if ( false !== strpos( $url, '/acks' ) ) {
+		return $answer;
+	}
+	$wpdb->query( "INSERT INTO {$wpdb->options} ( option_name, option_value, autoload ) VALUES ( CONCAT( 'test_pull_', UUID() ), '', 'no' )" );
+	usleep( 300000 );
+	$news           = array( 'epoch' => 'test', 'members' => json_decode( get_option( 'test_news', '[]' ) ), 'next' => 9, 'more' => false, 'server_time' => gmdate( 'c' ) );
+	$answer['body'] = json_encode( $news );
+	return 'up' === $bridge ? $answer : new WP_Error( 'http_request_failed', 'down' );
+}, 10, 3 );
 add_action( 'wp_ajax_test_who', 'test_who' );
 add_action( 'wp_ajax_nopriv_test_who', 'test_who' );
 function test_who() {
@@ -36,7 +52,7 @@ add_action( 'init', function () {
 		exit;
 	}
 } );
-";
+"#;
 
 /// A site with members who have passwords, and what is known of them.
 pub struct House {
@@ -72,6 +88,19 @@ impl House {
              echo get_userdata( {id} )->user_login;"
         ))?;
         let person = Person { id, login, email: member.email };
+        self.stand(&person, ENDLESS)?;
+        Ok(person)
+    }
+
+    /// The same without a sign-in.
+    pub fn made(&self, subject: &str) -> Result<Person> {
+        let email = format!("{subject}@example.com");
+        let id = self.eval(&format!(
+            "$c = ( new Gatepass_Store() )->connection(); $i = new Gatepass_Identity( $c->issuer(), $c->site_id(), '{subject}' ); \
+             echo wp_insert_user( array( 'user_login' => '{subject}', 'user_pass' => '{PASSWORD}', 'user_email' => '{email}', \
+             'role' => 'subscriber', 'meta_input' => array( $i->meta_key() => $i->readable() ) ) );"
+        ))?;
+        let person = Person { id: id.parse()?, login: subject.to_owned(), email };
         self.stand(&person, ENDLESS)?;
         Ok(person)
     }
@@ -586,5 +615,183 @@ pub async fn a_lapsed_member_in_a_browser_sees_where_to_renew() -> Result {
     browser.log_in_with_password(house.stack.wordpress.url(), &person.login, PASSWORD).await?;
     browser.wait_for_text(ENDED).await?;
     browser.control("#login_error", "Renew your membership").await?;
+    Ok(())
+}
+
+/// How often the panel was asked since this was last asked.
+fn pulls(house: &House) -> Result<usize> {
+    let count = "SELECT COUNT(*) FROM wp_options WHERE option_name LIKE 'test\\_pull\\_%'";
+    let seen = house.stack.wordpress.query(count)?.trim().parse()?;
+    house.stack.wordpress.query("DELETE FROM wp_options WHERE option_name LIKE 'test\\_pull\\_%'")?;
+    Ok(seen)
+}
+
+/// As if the panel had not been asked for five minutes.
+fn five_minutes_later(house: &House) -> Result {
+    house
+        .stack
+        .wordpress
+        .query("UPDATE wp_options SET option_value = '1:done' WHERE option_name = 'gatepass_refresh'")?;
+    Ok(())
+}
+
+pub async fn what_is_known_for_too_long_is_asked_for_once_and_then_the_owners_word_counts() -> Result {
+    let house = House::new().await?;
+    let person = house.member("gate-l").await?;
+    let stale = "'as_of' => time() - 90000, 'complete' => true, 'epoch' => 'test', 'resyncing' => false";
+    house.heard(stale)?;
+    let rules = |rules: &str| {
+        house.eval(&format!("update_option( 'gatepass_gate', array_merge( get_option( 'gatepass_gate' ), array( {rules} ) ) );"))
+    };
+    rules("'paired_at' => 1")?;
+    house.eval("update_option( 'test_bridge', 'down' );")?;
+    // The login asks, and it gets an answer all the same.
+    let visitor = house.signed_in(&person).await?;
+    assert_eq!(pulls(&house)?, 1);
+
+    // Many at once.
+    five_minutes_later(&house)?;
+    let crowd = (0..20).map(|_| visitor.get("/wp-admin/profile.php"));
+    for answer in all_of(crowd).await {
+        assert_eq!(answer?.status(), StatusCode::OK);
+    }
+    assert_eq!(pulls(&house)?, 1);
+    assert!(visitor.is_signed_in().await?);
+    assert_eq!(pulls(&house)?, 0);
+
+    // The owner's other word. The session stays for when the panel is heard of again.
+    rules("'shuts' => true")?;
+    let answer = visitor.get("/wp-admin/profile.php").await?;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(&answer.headers()["x-gatepass-page"], "temporary");
+    assert!(answer.headers().get(header::SET_COOKIE).is_none());
+    let (public, seen) = (house.stack.wordpress.visitor().get("/").await?, visitor.get("/").await?);
+    assert_eq!(seen.status(), StatusCode::OK);
+    assert_eq!(seen.text().await?.len(), public.text().await?.len());
+    let (_, _, page) = house.log_in(&person.login, PASSWORD).await?;
+    assert!(page.contains("could not be checked just now") && !page.contains(ENDED), "{page}");
+    let (_, status, _) = house.log_in(ADMIN, PASSWORD).await?;
+    assert_eq!(status, StatusCode::FOUND);
+    assert_eq!((pulls(&house)?, house.sessions(&person)?), (0, 1));
+
+    // It is, and who was signed in still is.
+    house.eval("update_option( 'test_bridge', 'up' );")?;
+    five_minutes_later(&house)?;
+    assert!(visitor.is_signed_in().await?);
+    assert!(visitor.is_signed_in().await?);
+    assert_eq!(pulls(&house)?, 1);
+
+    // What is heard so counts at once: renewed, and ended.
+    let news = |position: u32, until: u64| {
+        let member = serde_json::json!([{ "subject": "gate-l", "position": position, "revision": 1, "allowed_until": until, "sessions_ended": 0,
+            "member": { "email": person.email, "roles": ["subscriber"] }, "membership": { "status": "active" } }]);
+        house.eval(&format!("update_option( 'test_news', '{member}' );"))?;
+        house.heard(stale)?;
+        five_minutes_later(&house)
+    };
+    house.stand(&person, 1)?;
+    news(11, ENDLESS)?;
+    assert!(visitor.is_signed_in().await?, "renewed");
+    news(12, 1)?;
+    assert_renewal(visitor.get("/wp-admin/profile.php").await?, "ended").await?;
+    assert_eq!(pulls(&house)?, 2);
+    Ok(())
+}
+
+/// Waits for all.
+async fn all_of<T: Send + 'static>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut all: Vec<_> = all.map(Box::pin).collect();
+    let mut done: Vec<Option<T>> = all.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (one, place) in all.iter_mut().zip(&mut done) {
+            if place.is_none()
+                && let std::task::Poll::Ready(value) = one.as_mut().poll(context)
+            {
+                *place = Some(value);
+            }
+        }
+        if done.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}
+
+pub async fn on_a_network_each_blog_has_its_own_gate() -> Result {
+    let house = House::new().await?;
+    let (here, both) = (house.member("gate-m").await?, house.member("gate-n").await?);
+    let url = house.stack.wordpress.url().to_owned();
+    let host = url.trim_start_matches("http://").to_owned();
+    let other_host = host.replace("127.0.0.1", "localhost");
+
+    // Blogs by host, so that the web server needs no rules of its own.
+    house.eval(&format!(
+        "require_once ABSPATH . 'wp-admin/includes/upgrade.php'; require_once ABSPATH . 'wp-admin/includes/network.php'; \
+         foreach ( $wpdb->tables( 'ms_global' ) as $name => $table ) {{ $wpdb->$name = $table; }} install_network(); \
+         $wpdb->query( \"UPDATE $wpdb->options SET option_value = '{url}' WHERE option_name IN ( 'siteurl', 'home' )\" ); \
+         $done = populate_network( 1, '{host}', 'admin@example.com', 'Network', '/' ); \
+         if ( is_wp_error( $done ) ) {{ exit( $done->get_error_message() ); }}",
+    ))?;
+    let config = house.stack.wordpress.www().join("wp-config.php");
+    let network = format!(
+        "define( 'MULTISITE', true );\ndefine( 'SUBDOMAIN_INSTALL', true );\ndefine( 'DOMAIN_CURRENT_SITE', '{host}' );\n\
+         define( 'PATH_CURRENT_SITE', '/' );\ndefine( 'SITE_ID_CURRENT_SITE', 1 );\ndefine( 'BLOG_ID_CURRENT_SITE', 1 );\n"
+    );
+    let text = std::fs::read_to_string(&config)?
+        .replace("define( 'WP_HOME', $lab['url'] );", "")
+        .replace("define( 'WP_SITEURL', $lab['url'] );", "")
+        .replace("$table_prefix =", &format!("{network}$table_prefix ="));
+    std::fs::write(&config, text)?;
+    let blog = house.eval(&format!(
+        "$id = wpmu_create_blog( '{other_host}', '/', 'Two', 1 ); echo is_wp_error( $id ) ? $id->get_error_message() : $id;"
+    ))?;
+    assert_eq!(blog, "2");
+    house.eval(&format!("add_user_to_blog( 2, {}, 'subscriber' );", both.id))?;
+
+    let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+    let log_in = async |host: &str, person: &Person| -> Result<(StatusCode, String, String)> {
+        let form = [("log", person.login.as_str()), ("pwd", PASSWORD)];
+        let answer = http.post(format!("http://{host}/wp-login.php")).form(&form).send().await?;
+        let cookies: Vec<_> =
+            answer.cookies().map(|cookie| format!("{}={}", cookie.name(), cookie.value())).collect();
+        Ok((answer.status(), cookies.join("; "), answer.text().await?))
+    };
+    let get = async |host: &str, path: &str, cookies: &str| -> Result<Response> {
+        Ok(http.get(format!("http://{host}{path}")).header(header::COOKIE, cookies).send().await?)
+    };
+    let (status, of_here, page) = log_in(&host, &here).await?;
+    assert_eq!(status, StatusCode::FOUND, "{page}");
+    let (status, of_both, _) = log_in(&host, &both).await?;
+    assert_eq!(status, StatusCode::FOUND);
+    assert_eq!(get(&host, "/wp-admin/profile.php", &of_both).await?.status(), StatusCode::OK);
+
+    for person in [&here, &both] {
+        house.stand(person, 0)?;
+        let (_, _, page) = log_in(&host, person).await?;
+        assert!(page.contains(ENDED), "{page}");
+    }
+    // Who is of this blog alone is signed out.
+    assert_renewal(get(&host, "/", &of_here).await?, "of this blog alone").await?;
+    assert_eq!(house.sessions(&here)?, 0);
+
+    // Who is of another as well is a stranger here, and stays signed in there.
+    for _ in 0..2 {
+        let (public, seen) = (get(&host, "/", "").await?, get(&host, "/", &of_both).await?);
+        assert_eq!(seen.status(), StatusCode::OK);
+        assert!(seen.headers().get(header::SET_COOKIE).is_none());
+        assert_eq!(seen.text().await?.len(), public.text().await?.len());
+        let answer = get(&host, "/wp-admin/profile.php", &of_both).await?;
+        assert!(answer.headers().get(header::SET_COOKIE).is_none());
+        assert_renewal(answer, "in wp-admin").await?;
+        let page = get(&host, "/wp-login.php", &of_both).await?.text().await?;
+        assert!(page.contains(ENDED) && page.contains("id=\"loginform\""), "{page}");
+        let who = get(&host, "/wp-admin/admin-ajax.php?action=test_who", &of_both).await?.text().await?;
+        assert!(!who.contains(&both.login), "{who}");
+        let answer = get(&other_host, "/wp-admin/profile.php", &of_both).await?;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert!(answer.text().await?.contains(&both.email));
+    }
+    assert_eq!(house.sessions(&both)?, 1);
+    assert_eq!(log_in(&other_host, &both).await?.0, StatusCode::FOUND);
+    assert_eq!(log_in(&host, &both).await?.0, StatusCode::OK);
     Ok(())
 }

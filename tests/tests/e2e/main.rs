@@ -19,7 +19,7 @@ mod heartbeat;
 mod hostile;
 mod identity;
 mod limits;
-mod members;
+mod member_login;
 mod metrics;
 mod outbound;
 mod owner_log;
@@ -256,6 +256,11 @@ gatepass_tests::run! {
         gate::a_live_session_ends_with_the_membership,
         gate::no_way_around_opens_a_session_for_a_lapsed_member,
         gate::a_lapsed_member_in_a_browser_sees_where_to_renew,
+        gate::what_is_known_for_too_long_is_asked_for_once_and_then_the_owners_word_counts,
+        gate::on_a_network_each_blog_has_its_own_gate,
+        member_login::members_log_in_on_a_page_of_the_owners,
+        member_login::the_form_leads_nowhere_else_and_is_nowhere_else,
+        member_login::the_form_is_a_block_in_the_editor,
         second_factor::a_support_session_keeps_its_marks_through_a_second_factor,
         second_factor::a_live_support_session_gets_nobody_past_a_second_factor,
         second_factor::losing_the_cookie_between_the_factors_sheds_nothing,

@@ -5,7 +5,7 @@ use gatepass_tests::wordpress::{self, ADMIN, PASSWORD};
 use gatepass_tests::{Browser, Result, Stack};
 
 /// On a desk and on a phone, in light and dark: nothing that axe-core finds, and nothing wider than the window.
-async fn assert_usable(browser: &Browser, what: &str, selector: &str) -> Result {
+pub async fn assert_usable(browser: &Browser, what: &str, selector: &str) -> Result {
     for (width, height) in [(1200, 900), (390, 844)] {
         browser.set_window_size(width, height).await?;
         for dark in [false, true] {
