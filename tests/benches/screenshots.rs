@@ -55,6 +55,10 @@ async fn of_the_gate(save: &impl AsyncFn(&Browser, &str) -> Result) -> Result {
     let browser = stack.browser().await?;
     browser.goto(&page).await?;
     save(&browser, "member-login").await?;
+    let dark = "document.body.style.cssText = 'background:#14161c;color:#eceef4'";
+    browser.execute(dark, Vec::new()).await?;
+    save(&browser, "member-login-on-a-dark-theme").await?;
+    browser.refresh().await?;
     fill_in(&browser, "wrong").await?;
     browser.wait_for_text("do not go together").await?;
     save(&browser, "member-login-wrong").await?;
@@ -109,7 +113,9 @@ async fn of_the_bound_start(save: &impl AsyncFn(&Browser, &str) -> Result) -> Re
     save(&owner, "someone-else").await?;
     owner.click(&format!("Stay signed in as {ADMIN}")).await?;
     owner.goto(&format!("{site}/wp-admin/options-general.php?page=gatepass")).await?;
-    save(&owner, "settings").await
+    save(&owner, "settings").await?;
+    owner.execute("document.querySelector('#gatepass-exempt').scrollIntoView({ block: 'center' })", Vec::new()).await?;
+    save(&owner, "settings-gate").await
 }
 
 async fn of_logins(save: &impl AsyncFn(&Browser, &str) -> Result) -> Result {

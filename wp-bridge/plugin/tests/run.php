@@ -295,6 +295,16 @@ function connection( Gatepass_Policy $policy ): Gatepass_Connection {
 }
 
 /**
+ * How far a pretended site has followed the panel.
+ *
+ * @param array<string,mixed> $members Members that are not as for a site that has never pulled.
+ * @return Gatepass_Sync_State
+ */
+function sync_state( array $members ): Gatepass_Sync_State {
+	return Gatepass_Sync_State::from_array( null, 'key' )->with( $members );
+}
+
+/**
  * WordPress's and WooCommerce's roles, in short.
  *
  * @return array<string,array<string,bool>>
@@ -1111,6 +1121,67 @@ $tests = array(
 		$row   = Gatepass_Csv::row( $cells );
 		expect( "\"a\"\"b\",\"c,d\",\"e  f\",\"\"\";'=1\",\"\"\r\n" === $row );
 		expect( array( 'a"b', 'c,d', 'e  f', "\";'=1", '' ) === str_getcsv( rtrim( $row ), ',', '"', '' ) );
+	},
+
+	// The gate.
+	'gate_goes_by_the_latest_word_and_the_bridges_clock' => static function () {
+		$state = sync_state( array( 'complete' => true, 'offset' => 100 ) ); // phpcs:ignore
+		$until = static function ( int $until ): Gatepass_Standing {
+			return Gatepass_Standing::from_array( array( 'allowed_until' => $until ) );
+		};
+		expect( 'open' === Gatepass_Gate_Rules::judge( array( $until( time() + 110 ) ), $state ) );
+		expect( 'shut' === Gatepass_Gate_Rules::judge( array( $until( time() + 90 ) ), $state ) );
+		expect( 'open' === Gatepass_Gate_Rules::judge( array( $until( 9007199254740 ) ), $state ) );
+		expect( 'shut' === Gatepass_Gate_Rules::judge( array( Gatepass_Standing::from_array( array() ) ), $state ) );
+		expect( 'shut' === Gatepass_Gate_Rules::judge( array( Gatepass_Standing::from_array( array( 'allowed_until' => '9007199254740' ) ) ), $state ), 'a text is no time' );
+		expect( 'open' === Gatepass_Gate_Rules::judge( array( $until( 0 ), $until( time() + 110 ) ), $state ), 'one of two customers' );
+	},
+	'gate_lets_unknown_members_in_until_it_has_heard_of_everybody' => static function () {
+		expect( 'open' === Gatepass_Gate_Rules::judge( array( null ), sync_state( array() ) ) );
+		expect( 'shut' === Gatepass_Gate_Rules::judge( array( null ), sync_state( array( 'complete' => true ) ) ) );
+	},
+	'gate_rules_are_of_one_pairing_and_the_owners_word_outlives_it' => static function () {
+		$connection = connection( new Gatepass_Policy( null ) );
+		$rules      = Gatepass_Gate_Rules::from_array( null )->wanted( array( 7, 7, 8 ), true, 7200 )->of_pairing( $connection );
+		$rules      = Gatepass_Gate_Rules::from_array( $rules->to_array() );
+		expect( $rules->is_paired() && $rules->pairing() === $connection->site_key()->public_x() );
+		expect( $rules->are_for( new Gatepass_Identity( 'https://id.example', SITE, 'x' ) ) );
+		expect( ! $rules->are_for( new Gatepass_Identity( 'https://other.example', SITE, 'x' ) ) );
+		expect( ! $rules->are_for( new Gatepass_Identity( 'https://id.example', 'site_' . str_repeat( 'b', 26 ), 'x' ) ) );
+		$rules = $rules->of_pairing( null );
+		expect( ! $rules->is_paired() && array( 7, 8 ) === $rules->exempt() && $rules->shuts_when_stale() && 7200 === $rules->max_stale() );
+	},
+	'gate_rules_of_anything_are_sensible'              => static function () {
+		foreach ( array( null, 'x', array( 'exempt' => 'x', 'shuts' => 'yes', 'max_stale' => '5', 'site' => 5 ), array( 'exempt' => array( '1', null ) ) ) as $stored ) { // phpcs:ignore
+			$rules = Gatepass_Gate_Rules::from_array( $stored );
+			expect( ! $rules->is_paired() && array() === $rules->exempt() && ! $rules->shuts_when_stale() && 86400 === $rules->max_stale() );
+		}
+		expect( 3600 === Gatepass_Gate_Rules::from_array( array( 'max_stale' => 1 ) )->max_stale() );
+		expect( 2592000 === Gatepass_Gate_Rules::from_array( array( 'max_stale' => PHP_INT_MAX ) )->max_stale() );
+	},
+	'gate_calls_stale_what_is_too_old_since_it_was_heard_or_paired' => static function () {
+		$rules = Gatepass_Gate_Rules::from_array( array( 'paired_at' => 1 ) );
+		expect( $rules->find_stale( sync_state( array() ) ) && $rules->find_stale( sync_state( array( 'as_of' => time() - 86500 ) ) ) );
+		expect( ! $rules->find_stale( sync_state( array( 'as_of' => time() - 86300 ) ) ) );
+		expect( $rules->find_stale( sync_state( array( 'as_of' => time() - 86300, 'offset' => 200 ) ) ), 'by the bridge\'s clock' ); // phpcs:ignore
+		expect( ! Gatepass_Gate_Rules::from_array( array( 'paired_at' => time() - 10 ) )->find_stale( sync_state( array() ) ), 'just paired' );
+	},
+	'gate_asks_every_five_minutes'                     => static function () {
+		$now = 1800000000;
+		expect( Gatepass_Refresh::is_due( null, $now ) && Gatepass_Refresh::is_due( ( $now - 300 ) . ':done', $now ) );
+		expect( ! Gatepass_Refresh::is_due( ( $now - 299 ) . ':done', $now ) && ! Gatepass_Refresh::is_due( (string) $now, $now ) );
+		expect( Gatepass_Refresh::is_due( (string) ( $now + 3000 ), $now ), 'a clock that was put back' );
+	},
+	'gate_remembers_its_rules_while_the_site_is_paired' => static function () {
+		$store = new Gatepass_Store();
+		expect( ! $store->gate_rules()->is_paired() && array() === Pretended::$options );
+		$store->save_connection( connection( new Gatepass_Policy( null ) ) );
+		expect( $store->gate_rules()->is_paired() );
+		// As a site has it that was paired before there was a gate.
+		unset( Pretended::$options[ Gatepass_Names::OPTION_GATE ] );
+		expect( $store->gate_rules()->is_paired() && isset( Pretended::$options[ Gatepass_Names::OPTION_GATE ] ) );
+		$store->forget_connection();
+		expect( array() === Pretended::$options );
 	},
 
 	// The code itself.

@@ -80,6 +80,7 @@ final class Gatepass_Login_Form {
 			. '.gatepass-sign-in{margin:20px 0 0;text-align:center}'
 			. '.login .gatepass-sign-in .button-hero{float:none;display:block;width:100%;box-sizing:border-box;white-space:normal;line-height:1.4;padding:12px 16px;min-height:46px}'
 			. '.gatepass-sign-in p{display:flex;align-items:center;gap:12px;margin:18px 0 -4px;color:#50575e}'
+			. '.gatepass-sign-in + #login_error,.gatepass-sign-in + .notice{margin-top:20px}'
 			. '.gatepass-sign-in p::before,.gatepass-sign-in p::after{content:"";flex:1;border-top:1px solid #c3c4c7}'
 			. '</style>';
 	}

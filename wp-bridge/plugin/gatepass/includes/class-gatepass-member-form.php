@@ -103,7 +103,7 @@ final class Gatepass_Member_Form {
 			. '<p class="gatepass-login-remember"><label><input type="checkbox" name="rememberme" value="forever"> ' . esc_html__( 'Stay logged in', 'gatepass' ) . '</label></p>'
 			. '<input type="hidden" name="redirect_to" value="' . esc_url( $to ) . '">'
 			. '<input type="hidden" name="' . esc_attr( Gatepass_Names::FIELD_PAGE ) . '" value="' . esc_url( $here ) . '">'
-			. '<p><button type="submit" class="gatepass-login-button ' . ( $by_panel ? 'is-second' : 'wp-element-button' ) . '">' . esc_html__( 'Log in', 'gatepass' ) . '</button></p>'
+			. '<p><button type="submit" class="gatepass-login-button wp-element-button' . ( $by_panel ? ' is-second' : '' ) . '">' . esc_html__( 'Log in', 'gatepass' ) . '</button></p>'
 			. $this->others( 'login_form_bottom', $id, $to )
 			. '</form><p><a href="' . esc_url( wp_lostpassword_url( $here ) ) . '">' . esc_html__( 'Lost your password?', 'gatepass' ) . '</a></p>';
 	}
