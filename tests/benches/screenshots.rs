@@ -114,7 +114,9 @@ async fn of_the_bound_start(save: &impl AsyncFn(&Browser, &str) -> Result) -> Re
     owner.click(&format!("Stay signed in as {ADMIN}")).await?;
     owner.goto(&format!("{site}/wp-admin/options-general.php?page=gatepass")).await?;
     save(&owner, "settings").await?;
-    owner.execute("document.querySelector('#gatepass-exempt').scrollIntoView({ block: 'center' })", Vec::new()).await?;
+    owner
+        .execute("document.querySelector('#gatepass-exempt').scrollIntoView({ block: 'center' })", Vec::new())
+        .await?;
     save(&owner, "settings-gate").await
 }
 

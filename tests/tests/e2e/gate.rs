@@ -618,6 +618,57 @@ pub async fn a_lapsed_member_in_a_browser_sees_where_to_renew() -> Result {
     Ok(())
 }
 
+pub async fn a_page_view_of_a_member_costs_no_query_and_no_call() -> Result {
+    let house = House::new().await?;
+    let person = house.member("gate-o").await?;
+    // As WordPress has it at hand for whoever is signed in.
+    let code = |more: &str| {
+        format!(
+            "$user = get_userdata( {} ); get_user_meta( $user->ID ); $store = new Gatepass_Store(); {more} \
+             $never = function () {{ throw new Exception( 'asked' ); }}; add_filter( 'pre_http_request', $never ); \
+             $admission = new Gatepass_Admission( $store, new Gatepass_Privileges( $store ), new Gatepass_Refresh( $never ) ); \
+             $before = $wpdb->num_queries; $verdict = $admission->verdict( $user, true ); echo $verdict, $wpdb->num_queries - $before;",
+            person.id
+        )
+    };
+    assert_eq!(house.eval(&code(""))?, "open0");
+    assert_eq!(house.eval(&code("$user = get_userdata( 1 ); get_user_meta( 1 );"))?, "open0");
+    // It does count them.
+    house.eval("delete_option( 'gatepass_gate' );")?;
+    assert_ne!(house.eval(&code(""))?, "open0");
+    assert_eq!(house.eval(&code(""))?, "open0", "and what was lost is back");
+    Ok(())
+}
+
+pub async fn staff_who_act_for_a_member_go_with_the_membership() -> Result {
+    let house = House::new().await?;
+    let desk = crate::support::desk(&house.stack)?;
+    house.heard("'complete' => false")?;
+    let staff = crate::support::sam_signed_in(&house.stack, &desk, "gate-p").await?;
+    assert!(staff.get("/").await?.text().await?.contains("gatepass-on-behalf"));
+    let id = house.stack.wordpress.user_id("gate-p@example.com")?.ok_or("no user")?;
+    let login = house.eval(&format!("echo get_userdata( {id} )->user_login;"))?;
+    let person = Person { id, login, email: "gate-p@example.com".into() };
+    house.stand(&person, 0)?;
+    assert_renewal(staff.get("/wp-admin/").await?, "support").await?;
+    assert_eq!(house.sessions(&person)?, 0);
+    // Kept out by what was known, let in again by what is heard in the same request: still marked as support.
+    house.stand(&person, ENDLESS)?;
+    let staff = crate::support::sam_signed_in(&house.stack, &desk, "gate-p").await?;
+    house.stand(&person, 1)?;
+    house.eval(
+        "update_option( 'gatepass_gate', array_merge( get_option( 'gatepass_gate' ), array( 'paired_at' => 1 ) ) ); \
+         update_option( 'test_bridge', 'up' );",
+    )?;
+    let member = serde_json::json!([{ "subject": "gate-p", "position": 11, "revision": 1, "allowed_until": ENDLESS, "sessions_ended": 0,
+        "member": { "email": person.email, "roles": ["subscriber"] }, "membership": { "status": "active" } }]);
+    house.eval(&format!("update_option( 'test_news', '{member}' );"))?;
+    house.heard("'as_of' => time() - 90000, 'complete' => true, 'epoch' => 'test', 'resyncing' => false")?;
+    let page = staff.get("/").await?.text().await?;
+    assert!(page.contains("gatepass-on-behalf"), "{page}");
+    Ok(())
+}
+
 /// How often the panel was asked since this was last asked.
 fn pulls(house: &House) -> Result<usize> {
     let count = "SELECT COUNT(*) FROM wp_options WHERE option_name LIKE 'test\\_pull\\_%'";

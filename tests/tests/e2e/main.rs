@@ -257,6 +257,8 @@ gatepass_tests::run! {
         gate::no_way_around_opens_a_session_for_a_lapsed_member,
         gate::a_lapsed_member_in_a_browser_sees_where_to_renew,
         gate::what_is_known_for_too_long_is_asked_for_once_and_then_the_owners_word_counts,
+        gate::a_page_view_of_a_member_costs_no_query_and_no_call,
+        gate::staff_who_act_for_a_member_go_with_the_membership,
         gate::on_a_network_each_blog_has_its_own_gate,
         member_login::members_log_in_on_a_page_of_the_owners,
         member_login::the_form_leads_nowhere_else_and_is_nowhere_else,

@@ -1161,10 +1161,10 @@ $tests = array(
 	},
 	'gate_calls_stale_what_is_too_old_since_it_was_heard_or_paired' => static function () {
 		$rules = Gatepass_Gate_Rules::from_array( array( 'paired_at' => 1 ) );
-		expect( $rules->find_stale( sync_state( array() ) ) && $rules->find_stale( sync_state( array( 'as_of' => time() - 86500 ) ) ) );
-		expect( ! $rules->find_stale( sync_state( array( 'as_of' => time() - 86300 ) ) ) );
-		expect( $rules->find_stale( sync_state( array( 'as_of' => time() - 86300, 'offset' => 200 ) ) ), 'by the bridge\'s clock' ); // phpcs:ignore
-		expect( ! Gatepass_Gate_Rules::from_array( array( 'paired_at' => time() - 10 ) )->find_stale( sync_state( array() ) ), 'just paired' );
+		expect( $rules->is_too_old( sync_state( array() ) ) && $rules->is_too_old( sync_state( array( 'as_of' => time() - 86500 ) ) ) );
+		expect( ! $rules->is_too_old( sync_state( array( 'as_of' => time() - 86300 ) ) ) );
+		expect( $rules->is_too_old( sync_state( array( 'as_of' => time() - 86300, 'offset' => 200 ) ) ), 'by the bridge\'s clock' ); // phpcs:ignore
+		expect( ! Gatepass_Gate_Rules::from_array( array( 'paired_at' => time() - 10 ) )->is_too_old( sync_state( array() ) ), 'just paired' );
 	},
 	'gate_asks_every_five_minutes'                     => static function () {
 		$now = 1800000000;

@@ -66,10 +66,20 @@ final class Gatepass_Admission {
 			return Gatepass_Gate_Rules::OPEN;
 		}
 		// Dearer questions, which only those are asked about who are about to be refused.
-		if ( ! $this->store->is_enabled() || in_array( $user->ID, $rules->exempt(), true ) || $this->privileges->is_privileged( $user ) ) {
+		if ( ! $this->store->is_enabled() || $this->is_exempt( $user ) ) {
 			return Gatepass_Gate_Rules::OPEN;
 		}
 		return Gatepass_Gate_Rules::OPEN === $verdict ? Gatepass_Gate_Rules::SHUT : $verdict;
+	}
+
+	/**
+	 * Whether a user needs no membership: the owner has said so, or the account has more rights than members may have.
+	 *
+	 * @param WP_User $user Who.
+	 * @return bool
+	 */
+	public function is_exempt( WP_User $user ): bool {
+		return in_array( $user->ID, $this->store->gate_rules()->exempt(), true ) || $this->privileges->is_privileged( $user );
 	}
 
 	/**
@@ -80,7 +90,7 @@ final class Gatepass_Admission {
 	 */
 	public function is_worth_asking( WP_User $user ): bool {
 		$rules = $this->store->gate_rules();
-		return array() !== self::identities( $user, $rules ) && $rules->find_stale( self::state( $rules ) ) && $this->refresh->is_open();
+		return array() !== self::identities( $user, $rules ) && $rules->is_too_old( self::state( $rules ) ) && $this->refresh->is_open();
 	}
 
 	/**
@@ -94,10 +104,10 @@ final class Gatepass_Admission {
 	 */
 	private function by_standing( WP_User $user, array $identities, Gatepass_Gate_Rules $rules, bool $may_ask ): string {
 		$state = self::state( $rules );
-		$stale = $rules->find_stale( $state );
+		$stale = $rules->is_too_old( $state );
 		if ( $stale && $may_ask && $this->refresh->ask() ) {
 			$state = self::state( $rules );
-			$stale = $rules->find_stale( $state );
+			$stale = $rules->is_too_old( $state );
 		}
 		$standings = array();
 		foreach ( $identities as $identity ) {

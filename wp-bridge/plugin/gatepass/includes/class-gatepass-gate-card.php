@@ -78,9 +78,8 @@ final class Gatepass_Gate_Card {
 			echo '<p><strong>' . esc_html__( 'Gatepass is switched off, so nobody is kept out.', 'gatepass' ) . '</strong></p>';
 		}
 		$state = Gatepass_Sync_State::of( $connection );
-		if ( 0 === $state->as_of() ) {
-			echo '<p>' . esc_html__( 'This site has not yet heard of all members: those whom it has not heard of are let in.', 'gatepass' ) . '</p>';
-			return;
+		if ( $this->store->gate_rules()->is_too_old( $state ) ) {
+			echo '<p><span class="gatepass-badge is-off">' . esc_html__( 'Too old', 'gatepass' ) . '</span> ' . esc_html__( 'The panel has not been heard of for too long.', 'gatepass' ) . '</p>';
 		}
 		$when = wp_date( get_option( 'date_format' ) . ', ' . get_option( 'time_format' ), $state->as_of() );
 		/* translators: %s: a date and time. */

@@ -175,7 +175,7 @@ final class Gatepass_Gate_Rules {
 	 * @param Gatepass_Sync_State $state How far this site has followed the panel.
 	 * @return bool
 	 */
-	public function find_stale( Gatepass_Sync_State $state ): bool {
+	public function is_too_old( Gatepass_Sync_State $state ): bool {
 		return $state->now() - max( $state->as_of(), $this->members['paired_at'] ) > $this->members['max_stale'];
 	}
 

@@ -164,12 +164,7 @@ final class Gatepass_Gate {
 		if ( self::is_nobodys() ) {
 			return;
 		}
-		$user_id = get_current_user_id();
-		if ( $user_id > 0 && $user_id !== $this->admitted && false === $this->admit( $user_id ) ) {
-			// Somebody has made them the current user past the filter.
-			wp_set_current_user( 0 );
-		}
-		if ( get_current_user_id() > 0 ) {
+		if ( $this->is_somebody() ) {
 			$this->refused = null;
 		}
 		$user = null === $this->refused ? get_userdata( get_current_user_id() ) : $this->refused[0];
@@ -208,7 +203,7 @@ final class Gatepass_Gate {
 	 * @return mixed
 	 */
 	public function check_rest( $result ) {
-		if ( is_user_logged_in() ) {
+		if ( $this->is_somebody() ) {
 			return $result;
 		}
 		if ( '' !== $this->application_refused ) {
@@ -222,6 +217,20 @@ final class Gatepass_Gate {
 			return $result;
 		}
 		return $this->answer->plain_error( null === $this->refused ? Gatepass_Gate_Rules::SHUT : $this->refused[1] );
+	}
+
+	/**
+	 * Whether this request is anybody's who is let in. Who has been made the current user past our filter is looked at
+	 * here.
+	 *
+	 * @return bool
+	 */
+	private function is_somebody(): bool {
+		$user_id = get_current_user_id();
+		if ( $user_id > 0 && $user_id !== $this->admitted && false === $this->admit( $user_id ) ) {
+			wp_set_current_user( 0 );
+		}
+		return get_current_user_id() > 0;
 	}
 
 	/**
