@@ -255,6 +255,7 @@ gatepass_tests::run! {
         gate::no_api_lets_a_lapsed_member_in,
         gate::a_live_session_ends_with_the_membership,
         gate::no_way_around_opens_a_session_for_a_lapsed_member,
+        gate::what_the_panel_says_reaches_who_is_signed_in,
         gate::a_lapsed_member_in_a_browser_sees_where_to_renew,
         gate::what_is_known_for_too_long_is_asked_for_once_and_then_the_owners_word_counts,
         gate::a_page_view_of_a_member_costs_no_query_and_no_call,

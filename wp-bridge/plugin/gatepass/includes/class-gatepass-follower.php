@@ -169,9 +169,10 @@ final class Gatepass_Follower {
 		if ( null !== $known && $known->is_newer_than( $said ) ) {
 			$said = $known;
 		}
-		// A sign-in may have begun before the round that has named the member since.
-		$said = $said->with( array( 'round' => max( $state->round(), null === $known ? 0 : $known->round() ) ) );
-		if ( $may_touch && ( $said->sessions_ended() > $ended || ! $said->allows( $state->now() ) ) ) {
+		$said = $said->with( array( 'round' => $state->round() ) );
+		// Whom the owner has exempted from the gate needs no membership.
+		$is_over = ! $said->allows( $state->now() ) && ! in_array( $user_id, ( new Gatepass_Store() )->gate_rules()->exempt(), true );
+		if ( $may_touch && ( $is_over || $said->sessions_ended() > $ended ) ) {
 			// The gate shuts before, so that no new session slips in; the count comes after, so that who dies does it again.
 			$said->with( array( 'sessions_ended' => $ended ) )->save( $user_id, $identity );
 			Gatepass_Sessions::end( $user_id, $identity );
