@@ -48,6 +48,18 @@ add_action( 'wp_ajax_nopriv_test_who', 'test_who' );
 function test_who() {
 	wp_send_json( wp_get_current_user()->user_login );
 }
+// Plugins that look at the cookie alone, or have their own way of knowing who somebody is, after everybody else.
+add_action( 'template_redirect', function () {
+	if ( isset( $_GET['test_cookie'] ) ) {
+		auth_redirect();
+		wp_send_json( 'passed' );
+	}
+} );
+add_action( 'plugins_loaded', function () {
+	add_filter( 'determine_current_user', function ( $id ) {
+		return isset( $_GET['test_token'] ) ? (int) $_GET['test_token'] : $id;
+	}, PHP_INT_MAX );
+} );
 add_action( 'init', function () {
 	if ( isset( $_GET['test_nonce'] ) ) {
 		wp_send_json( wp_create_nonce( 'wp_rest' ) );
@@ -588,6 +600,16 @@ pub async fn no_way_around_opens_a_session_for_a_lapsed_member() -> Result {
     assert_renewal(visitor.get("/wp-admin/").await?, "a plugin's own login").await?;
     assert_eq!(house.sessions(&person)?, 0);
 
+    // Nor does one that knows by other means who somebody is.
+    let token = format!("test_token={}", person.id);
+    let stranger = house.stack.wordpress.visitor();
+    assert_renewal(stranger.get(&format!("/?{token}")).await?, "a plugin's own token").await?;
+    let answer = stranger.get(&format!("/?rest_route=/wp/v2/users/me&{token}")).await?;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    house.stand(&person, ENDLESS)?;
+    let answer = stranger.get(&format!("/?rest_route=/wp/v2/users/me&{token}")).await?;
+    assert_eq!(answer.status(), StatusCode::OK);
+
     // Whoever comes from the panel with an old session still comes in: the panel knows better.
     house.stand(&person, ENDLESS)?;
     let visitor = house.signed_in(&person).await?;
@@ -850,6 +872,7 @@ pub async fn on_a_network_each_blog_has_its_own_gate() -> Result {
     let (status, of_both, _) = log_in(&host, &both).await?;
     assert_eq!(status, StatusCode::FOUND);
     assert_eq!(get(&host, "/wp-admin/profile.php", &of_both).await?.status(), StatusCode::OK);
+    assert_eq!(get(&host, "/?test_cookie=1", &of_both).await?.text().await?, "\"passed\"");
 
     for person in [&here, &both] {
         house.stand(person, 0)?;
@@ -869,6 +892,8 @@ pub async fn on_a_network_each_blog_has_its_own_gate() -> Result {
         let answer = get(&host, "/wp-admin/profile.php", &of_both).await?;
         assert!(answer.headers().get(header::SET_COOKIE).is_none());
         assert_renewal(answer, "in wp-admin").await?;
+        let answer = get(&host, "/?test_cookie=1", &of_both).await?;
+        assert_renewal(answer, "where the cookie alone is looked at").await?;
         let page = get(&host, "/wp-login.php", &of_both).await?.text().await?;
         assert!(page.contains(ENDED) && page.contains("id=\"loginform\""), "{page}");
         let who = get(&host, "/wp-admin/admin-ajax.php?action=test_who", &of_both).await?.text().await?;
