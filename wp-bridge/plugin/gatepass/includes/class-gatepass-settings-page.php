@@ -179,7 +179,7 @@ final class Gatepass_Settings_Page {
 			. '.gatepass-badge{display:inline-block;padding:3px 10px;border-radius:99px;font-size:12px;line-height:1.5;font-weight:600;background:#f0f0f1;color:#50575e}'
 			. '.gatepass-badge.is-good{background:#dff3e4;color:#0a5a24}.gatepass-badge.is-off{background:#fcf0d8;color:#6b4500}'
 			. '.gatepass-buttons{display:flex;flex-wrap:wrap;gap:10px;align-items:center;margin-top:14px}'
-			. '.gatepass-card fieldset{margin:0 0 14px}.gatepass-card fieldset legend,.gatepass-card .gatepass-label{display:block;margin:0 0 6px;font-weight:600}.gatepass-card fieldset label{display:block;margin:0 0 6px}'
+			. '.gatepass-card fieldset{margin:0 0 14px}.gatepass-card fieldset legend,.gatepass-card .gatepass-label{display:block;margin:0 0 6px;padding:0;font-weight:600}.gatepass-card fieldset label{display:block;margin:0 0 6px}'
 			. '.gatepass-card textarea.gatepass-names{height:auto;font-family:inherit;word-break:normal}'
 			. '.gatepass-roles li{margin:0 0 8px}.gatepass-roles .description{margin-left:4px}'
 			. '.gatepass-card details{margin-top:18px}.gatepass-card summary{cursor:pointer}.gatepass-card form + p.description{margin-top:14px}'
