@@ -487,7 +487,17 @@ pub async fn a_live_session_ends_with_the_membership() -> Result {
         house.stand(&person, 0)?;
         let anonymous = house.stack.wordpress.visitor().get(path).await?;
         let (status, public) = (anonymous.status(), anonymous.text().await?);
-        assert_renewal(visitor.get(path).await?, path).await?;
+        let answer = visitor.get(path).await?;
+        let taken = |cookie: &header::HeaderValue| {
+            cookie
+                .to_str()
+                .is_ok_and(|cookie| cookie.starts_with("wordpress_logged_in_") && cookie.contains("expires="))
+        };
+        assert!(
+            answer.headers().get_all(header::SET_COOKIE).iter().any(taken),
+            "{path}: the cookies are taken"
+        );
+        assert_renewal(answer, path).await?;
         let again = visitor.get(path).await?;
         assert_eq!(again.status(), status, "{path}: the next one is the public's");
         assert_eq!(again.text().await?.len(), public.len(), "{path}");
@@ -498,6 +508,24 @@ pub async fn a_live_session_ends_with_the_membership() -> Result {
     // Nothing is forgotten: renewed, the member signs in as before.
     house.stand(&person, ENDLESS)?;
     let visitor = house.signed_in(&person).await?;
+
+    // Where cookies cannot be taken away, it is said once and not for ever.
+    let answer = house.stack.wordpress.visitor().log_in_with_password(&person.login, PASSWORD).await?;
+    let cookies: Vec<_> =
+        answer.cookies().map(|cookie| format!("{}={}", cookie.name(), cookie.value())).collect();
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let stubborn = async |more: &str| -> Result<Response> {
+        let cookies = format!("{}{more}", cookies.join("; "));
+        Ok(http.get(house.url("/")).header(header::COOKIE, cookies).send().await?)
+    };
+    house.stand(&person, 0)?;
+    let answer = stubborn("").await?;
+    let told = answer.cookies().find(|cookie| cookie.name() == "gatepass_told");
+    let told = told.ok_or("nothing remembers it")?.value().to_owned();
+    assert_renewal(answer, "cookies that stay").await?;
+    assert_renewal(stubborn("; gatepass_told=x").await?, "told of another session").await?;
+    assert_eq!(stubborn(&format!("; gatepass_told={told}")).await?.status(), StatusCode::OK);
+    house.stand(&person, ENDLESS)?;
 
     // What a page asks for in the background is refused, and leaves it to the next page view to say why.
     let nonce: String = visitor.get("/?test_nonce=1").await?.json().await?;

@@ -25,6 +25,10 @@ function gatepass_uninstall_blog(): void {
 		Gatepass_Names::OPTION_GATE,
 		Gatepass_Names::OPTION_REFRESH,
 		Gatepass_Names::OPTION_RESET_MAIL,
+		Gatepass_Names::OPTION_SYNC,
+		Gatepass_Names::OPTION_SYNC_AGAIN,
+		Gatepass_Names::OPTION_REMOVAL,
+		Gatepass_Names::OPTION_REASSIGN,
 	);
 	foreach ( $options as $option ) {
 		delete_option( $option );

@@ -169,7 +169,8 @@ final class Gatepass_Follower {
 		if ( null !== $known && $known->is_newer_than( $said ) ) {
 			$said = $known;
 		}
-		$said = $said->with( array( 'round' => $state->round() ) );
+		// A sign-in may have begun before the round that has named the member since.
+		$said = $said->with( array( 'round' => max( $state->round(), null === $known ? 0 : $known->round() ) ) );
 		// Whom the owner has exempted from the gate needs no membership.
 		$is_over = ! $said->allows( $state->now() ) && ! in_array( $user_id, ( new Gatepass_Store() )->gate_rules()->exempt(), true );
 		if ( $may_touch && ( $is_over || $said->sessions_ended() > $ended ) ) {

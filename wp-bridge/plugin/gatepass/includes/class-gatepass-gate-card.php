@@ -81,13 +81,6 @@ final class Gatepass_Gate_Card {
 		if ( $this->store->gate_rules()->is_too_old( $state ) ) {
 			echo '<p><span class="gatepass-badge is-off">' . esc_html__( 'Too old', 'gatepass' ) . '</span> ' . esc_html__( 'The panel has not been heard of for too long.', 'gatepass' ) . '</p>';
 		}
-		$when = wp_date( get_option( 'date_format' ) . ', ' . get_option( 'time_format' ), $state->as_of() );
-		/* translators: %s: a date and time. */
-		echo '<p>' . esc_html( sprintf( __( 'Last heard of all members: %s', 'gatepass' ), (string) $when ) );
-		if ( $this->store->gate_rules()->find_stale( $state ) ) {
-			echo ' <span class="gatepass-badge is-off">' . esc_html__( 'Too old', 'gatepass' ) . '</span>';
-		}
-		echo '</p>';
 	}
 
 	/**

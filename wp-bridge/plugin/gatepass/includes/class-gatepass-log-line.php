@@ -166,6 +166,7 @@ final class Gatepass_Log_Line {
 			'handoff_used'        => __( 'The link had been used already.', 'gatepass' ),
 			'handoff_revoked'     => __( 'The panel had taken the link back.', 'gatepass' ),
 			'handoff_superseded'  => __( 'The link was from before a restart of your panel’s Gatepass. A new click works.', 'gatepass' ),
+			'handoff_not_asked'   => __( 'The link was from before your panel had to be asked about memberships. A new click works.', 'gatepass' ),
 			'handoff_mismatch'    => __( 'This is not the link that the panel had issued.', 'gatepass' ),
 			'binding_mismatch'    => __( 'The sign-in was begun in another browser.', 'gatepass' ),
 

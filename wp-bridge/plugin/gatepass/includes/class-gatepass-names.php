@@ -39,6 +39,12 @@ final class Gatepass_Names {
 	const OPTION_REFRESH = 'gatepass_refresh';
 	/** How long the last mail for a new password took to send, and whether it could be sent. */
 	const OPTION_RESET_MAIL = 'gatepass_reset_mail';
+	/** That somebody wants another pull after the one that is under way. A row that is never read as an option. */
+	const OPTION_SYNC_AGAIN = 'gatepass_sync_again';
+	/** What becomes of an account whose customer the panel removes: one of Gatepass_Removal's. */
+	const OPTION_REMOVAL = 'gatepass_removal';
+	/** Who gets the content of accounts that are deleted: a user's number. */
+	const OPTION_REASSIGN = 'gatepass_reassign_to';
 	/** Which form the log's table has; absent while there is none. */
 	const OPTION_LOG_SCHEMA = 'gatepass_log_schema';
 	/** Beginning of the name of a lock's row, which lives for seconds. */

@@ -298,8 +298,8 @@ final class Gatepass_Plugin {
 	 */
 	private static function admission(): Gatepass_Admission {
 		$store = new Gatepass_Store();
-		$pull  = static function ( int $seconds ) use ( $store ): bool {
-			return class_exists( 'Gatepass_Sync' ) && false;
+		$pull  = static function ( int $seconds ): bool {
+			return Gatepass_Sync::of_this_site()->pull( $seconds );
 		};
 		return new Gatepass_Admission( $store, new Gatepass_Privileges( $store ), new Gatepass_Refresh( $pull ) );
 	}

@@ -48,6 +48,13 @@ final class Gatepass_Settings_Page {
 	private $gate;
 
 	/**
+	 * The card of the members.
+	 *
+	 * @var Gatepass_Members_Card
+	 */
+	private $members;
+
+	/**
 	 * Constructor.
 	 *
 	 * @param Gatepass_Store         $store    Settings.
@@ -62,6 +69,7 @@ final class Gatepass_Settings_Page {
 		$this->request  = $request;
 		$this->sign_ins = $sign_ins;
 		$this->gate     = new Gatepass_Gate_Card( $store );
+		$this->members  = $members;
 	}
 
 	/**
@@ -148,6 +156,16 @@ final class Gatepass_Settings_Page {
 			case 'gate':
 				list( $words, $type ) = $this->gate->save( $this->request );
 				$this->say( $words, $type );
+				break;
+
+			case 'sync':
+				list( $message, $type ) = $this->members->synchronise();
+				$this->say( $message, $type );
+				break;
+
+			case 'removal':
+				list( $message, $type ) = $this->members->save_removal();
+				$this->say( $message, $type );
 				break;
 
 			case 'roles':
@@ -371,7 +389,7 @@ final class Gatepass_Settings_Page {
 	private function render_gate( ?Gatepass_Connection $connection ): void {
 		echo '<div class="gatepass-card">';
 		$this->gate->render_words( $connection );
-		$this->form_start( 'gate' );
+		self::form_start( 'gate' );
 		$this->gate->render_fields();
 		echo '</form></div>';
 	}

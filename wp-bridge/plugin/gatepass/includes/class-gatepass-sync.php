@@ -306,10 +306,11 @@ final class Gatepass_Sync {
 				return new Gatepass_Pulled( Gatepass_Pulled::MORE, $cursor, $pause );
 			}
 			self::forget_users();
-			$more = $page->has_more();
-			if ( $more && $this->is_time_up() ) {
+			if ( $page->has_more() && $this->is_time_up() ) {
 				return new Gatepass_Pulled( Gatepass_Pulled::MORE, $cursor );
 			}
+			// Asked once more from the last one on: so the bridge knows that this site has all there is, and need not poke it.
+			$more = array() !== $page->changes() && ! $this->is_time_up();
 		} while ( $more );
 
 		if ( $state->is_resyncing() ) {
