@@ -10,9 +10,9 @@ use gatepass_tests::gatepass::Gatepass;
 use gatepass_tests::sentinel::{Group, wait_until};
 use tokio::runtime::Runtime;
 
-use crate::dice::Dice;
 use crate::traffic::Traffic;
 use crate::world::World;
+use gatepass_tests::dice::Dice;
 
 /// One kind of misfortune.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,8 +173,7 @@ impl<'a> Conductor<'a> {
         self.group.node(primary).command(&["FLUSHALL"])?;
         // What was remembered of the lost data is forgotten after a second.
         sleep(Duration::from_millis(1500));
-        let world = self.runtime.block_on(World::register(self.gatepass, &self.group.url()))?;
-        self.traffic.move_to(world);
+        self.register(primary)?;
         Ok("all data lost, registered again".to_owned())
     }
 
@@ -267,7 +266,18 @@ impl<'a> Conductor<'a> {
                 self.traffic.wire.is_ready(first).await && self.traffic.wire.is_ready(second).await
             })
         })?;
+        let primary = self.group.primary().ok_or("the sentinels know no primary")?;
+        self.register(primary)
+    }
+
+    /// Registers anew, and waits until the replica knows of it. What no replica has is lost with its primary, and the
+    /// traffic would be of a world that never was.
+    fn register(&mut self, primary: usize) -> Result {
         let world = self.runtime.block_on(World::register(self.gatepass, &self.group.url()))?;
+        let registered = self.group.node(primary).offset()?;
+        wait_until(REPAIR, "the replica has the registration", || {
+            self.group.node(1 - primary).offset().is_ok_and(|replicated| replicated >= registered)
+        })?;
         self.traffic.move_to(world);
         Ok(())
     }
