@@ -10,6 +10,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/lib/php.sh"
 # shellcheck source=lib/wordpress.sh
 . "$here/lib/wordpress.sh"
+# shellcheck source=lib/releases.sh
+. "$here/lib/releases.sh"
 # shellcheck source=lib/servers.sh
 . "$here/lib/servers.sh"
 # shellcheck source=lib/build.sh
@@ -120,6 +122,12 @@ setup_everything() {
   setup_wordpress
   setup_sqlite_site
   setup_mariadb_site
+  local release
+  for release in "${!wordpress_suites[@]}"; do
+    setup_wordpress_release "$release"
+    # In a shell of its own: which WordPress it is, is decided when wordpress.sh is read.
+    (export GATEPASS_WORDPRESS_RELEASE=$release && . "$here/lib/wordpress.sh" && setup_mariadb_site) || exit 1
+  done
   setup_browser
   setup_axe
 }

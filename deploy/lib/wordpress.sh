@@ -8,7 +8,10 @@ wordpress_package=wp-studio@1.22.0
 wordpress_sha512=6e832d6a19218160ca2b2353040d6e4cae60867026c5784363a29e4023bd166708dffa3e60e4aaf09c185b96589f11c2c47d7825ffe60fa0894c1bd35a5d98b7
 wordpress_version=7.1.1
 
-if [[ -n ${GATEPASS_WORDPRESS_ARCHIVE:-} ]]; then
+# Another release than that one: GATEPASS_WORDPRESS_RELEASE (see releases.sh).
+if [[ -n ${GATEPASS_WORDPRESS_RELEASE:-} ]]; then
+  wordpress=$cache/wordpress-$GATEPASS_WORDPRESS_RELEASE
+elif [[ -n ${GATEPASS_WORDPRESS_ARCHIVE:-} ]]; then
   wordpress=$cache/wordpress-$(printf '%s\n' "$GATEPASS_WORDPRESS_ARCHIVE" "${GATEPASS_SQLITE_ARCHIVE:-}" | sha256sum | cut -c1-12)
 else
   wordpress=$cache/wordpress-$wordpress_version
@@ -85,7 +88,7 @@ setup_mariadb_site() {
   local made work
   made=$(snapshot mariadb)
   [[ ! -d $made ]] || return 0
-  say "Installing WordPress on MariaDB"
+  say "Installing WordPress${GATEPASS_WORDPRESS_RELEASE:+ $GATEPASS_WORDPRESS_RELEASE} on MariaDB"
   work=$(mktemp -d "$cache/tmp.XXXXXX")
   "$wordpress_lib/../mariadb.sh" create "$work/data" >>"$cache/log/mariadb.log" 2>&1 || die "MariaDB could not make its data folder." "Its log: $cache/log/mariadb.log"
   # A socket's path may have 107 bytes, and the cache may lie deep.
@@ -126,7 +129,8 @@ site_files() {
     esac
   done
   ln -s "$core/wp-content/themes" "$www/wp-content/themes"
-  cp "$core/wp-content/index.php" "$www/wp-content/"
+  # Debian leaves it out.
+  [[ ! -f $core/wp-content/index.php ]] || cp "$core/wp-content/index.php" "$www/wp-content/"
   [[ ! -d $repo_root/wp-bridge/plugin/gatepass ]] || cp -r "$repo_root/wp-bridge/plugin/gatepass" "$www/wp-content/plugins/"
   if [[ $database == sqlite ]]; then
     cp -r "$wordpress/sqlite-database-integration" "$www/wp-content/plugins/"

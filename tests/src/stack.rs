@@ -13,7 +13,7 @@ use crate::forge::Forge;
 use crate::gatepass::Gatepass;
 use crate::process::tail;
 use crate::redis::Redis;
-use crate::wordpress::WordPress;
+use crate::wordpress::{Release, WordPress};
 use crate::{Handoff, Result};
 
 /// A panel, a Gatepass on Redis, and a WordPress that is paired with it.
@@ -42,22 +42,28 @@ impl Stack {
     /// The same, with more flags for `gatepass serve`.
     #[expect(clippy::unused_async, reason = "every other way to get a part is async; this may become so")]
     pub async fn start_with(flags: &[&str]) -> Result<Self> {
-        Self::launch(flags, false)
+        Self::launch(flags, false, Release::default())
     }
 
     /// The same, where the site knows the panel's start page: handoffs must be bound to a browser. Only here the
     /// demo panel's button works.
     #[expect(clippy::unused_async, reason = "as above")]
     pub async fn bound() -> Result<Self> {
-        Self::launch(&[], true)
+        Self::launch(&[], true, Release::default())
     }
 
-    fn launch(flags: &[&str], bound: bool) -> Result<Self> {
+    /// The same as [`start`](Self::start), with WordPress in this release.
+    #[expect(clippy::unused_async, reason = "as above")]
+    pub async fn on(release: Release) -> Result<Self> {
+        Self::launch(&[], false, release)
+    }
+
+    fn launch(flags: &[&str], bound: bool, release: Release) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("gatepass-test.").tempdir()?;
         let place = folder.path();
         let redis = Redis::start(&place.join("redis"))?;
         let gatepass = Gatepass::start_with(&place.join("gatepass"), &redis.url(), flags)?;
-        let wordpress = WordPress::start(&place.join("wordpress"))?;
+        let wordpress = WordPress::start_release(&place.join("wordpress"), release)?;
 
         let panel_port = Demo::reserve()?;
         let panel_url = demo::url(panel_port);

@@ -94,6 +94,12 @@ http {{
     listen 127.0.0.1:{port};
     root {www};
     index index.php;
+    # The blogs of a network are folders that are not there.
+    if (!-e $request_filename) {{
+      rewrite ^/two(/wp-admin)$ /two$1/ redirect;
+      rewrite ^/two(/wp-.*)$ $1 last;
+      rewrite ^/two(/.*\.php)$ $1 last;
+    }}
     location / {{ try_files $uri $uri/ /index.php?$args; }}
     location ~ \.php$ {{
       try_files $uri =404;

@@ -1,4 +1,4 @@
-//! A WordPress 7.1.1 of one's own, and the people who visit it over plain HTTP.
+//! A WordPress of one's own, and the people who visit it over plain HTTP.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,15 +30,52 @@ pub const PASSWORD: &str = "correct horse battery staple";
 /// The administrator's e-mail address.
 pub const ADMIN_EMAIL: &str = "admin@example.com";
 
+/// Which WordPress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Release {
+    /// 7.1.1
+    #[default]
+    Newest,
+    /// 6.8, of Debian 13.
+    V6_8,
+    /// 6.1, of Debian 12: the oldest that the plugin works on.
+    V6_1,
+}
+
+impl Release {
+    /// All that tests run on.
+    pub const ALL: [Self; 3] = [Self::Newest, Self::V6_8, Self::V6_1];
+
+    const fn in_cache(self) -> &'static str {
+        match self {
+            // The setup's own choice.
+            Self::Newest => "",
+            Self::V6_8 => "6.8",
+            Self::V6_1 => "6.1",
+        }
+    }
+}
+
+/// The path of the second blog of a network.
+pub const SECOND_BLOG: &str = "/two";
+
 impl WordPress {
     /// Starts one with its files in `folder`.
     pub fn start(folder: &Path) -> Result<Self> {
+        Self::start_release(folder, Release::default())
+    }
+
+    /// Starts one of this release.
+    pub fn start_release(folder: &Path, release: Release) -> Result<Self> {
         let database_folder = folder.join("mariadb");
         let port = ports::free_port()?;
         let url = format!("http://127.0.0.1:{port}");
         let mut new_site = Command::new(fixtures::script("new-site.sh"));
         new_site.arg(folder).args([&url, "mariadb"]).arg(MariaDb::socket_in(&database_folder));
-        let snapshot = run(new_site.env("GATEPASS_CACHE", fixtures::cache()))?;
+        new_site
+            .env("GATEPASS_CACHE", fixtures::cache())
+            .env("GATEPASS_WORDPRESS_RELEASE", release.in_cache());
+        let snapshot = run(&mut new_site)?;
 
         let database = MariaDb::start(&database_folder, Path::new(snapshot.trim()))?;
         let web = WebServer::start(&folder.join("web"), &folder.join("www"), port)?;
@@ -46,6 +83,18 @@ impl WordPress {
         let password = format!("{PASSWORD}\n");
         run_with_input(php("prepare.php")?.arg(wordpress.www()), &password)?;
         Ok(wordpress)
+    }
+
+    /// Makes it a network by folders, where the plugin is active everywhere, with a second blog at [`SECOND_BLOG`].
+    pub fn become_network(&self) -> Result {
+        for _ in ["a network", "its second blog"] {
+            run(php("network.php")?.arg(self.www()))?;
+        }
+        self.eval(
+            "require_once ABSPATH . 'wp-admin/includes/plugin.php'; deactivate_plugins( 'gatepass/gatepass.php' ); \
+             $done = activate_plugin( 'gatepass/gatepass.php', '', true ); if ( is_wp_error( $done ) ) { exit( $done->get_error_message() ); }",
+        )?;
+        Ok(())
     }
 
     /// Its origin, without a slash at the end.
@@ -60,8 +109,13 @@ impl WordPress {
 
     /// Pairs as the owner would: signs in, opens the settings page, pastes the code, presses the button.
     pub fn pair(&self, code: &str) -> Result<String> {
+        self.pair_blog("", code)
+    }
+
+    /// The same on a blog of a network, by its path.
+    pub fn pair_blog(&self, path: &str, code: &str) -> Result<String> {
         let mut pair = php("pair.php")?;
-        run_with_input(pair.args([&self.url, ADMIN]), &format!("{PASSWORD}\n{code}\n"))
+        run_with_input(pair.arg(format!("{}{path}", self.url)).arg(ADMIN), &format!("{PASSWORD}\n{code}\n"))
     }
 
     /// Runs PHP with WordPress loaded (0.2 s) and gives what it echoes.

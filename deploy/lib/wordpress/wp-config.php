@@ -6,9 +6,19 @@
 
 $lab = require dirname( __DIR__ ) . '/lab.php';
 
-// Fixed here, so that a snapshot of the database serves on any port.
-define( 'WP_HOME', $lab['url'] );
-define( 'WP_SITEURL', $lab['url'] );
+if ( file_exists( dirname( __DIR__ ) . '/network' ) ) {
+	// Its blogs are told apart by the folder; where each one is stands in the database.
+	define( 'MULTISITE', true );
+	define( 'SUBDOMAIN_INSTALL', false );
+	define( 'DOMAIN_CURRENT_SITE', preg_replace( '#^https?://#', '', $lab['url'] ) );
+	define( 'PATH_CURRENT_SITE', '/' );
+	define( 'SITE_ID_CURRENT_SITE', 1 );
+	define( 'BLOG_ID_CURRENT_SITE', 1 );
+} else {
+	// Fixed here, so that a snapshot of the database serves on any port.
+	define( 'WP_HOME', $lab['url'] );
+	define( 'WP_SITEURL', $lab['url'] );
+}
 
 define( 'DB_NAME', 'wordpress' );
 define( 'DB_USER', 'root' );

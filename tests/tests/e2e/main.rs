@@ -29,6 +29,7 @@ mod plugin;
 mod preview;
 mod proxies;
 mod refusals;
+mod releases;
 mod second_factor;
 mod secrets;
 mod serve;
@@ -241,6 +242,8 @@ gatepass_tests::run! {
         plugin::the_cart_of_the_account_before_is_left,
         plugin::site_health_sees_whether_the_origin_survives,
         plugin::a_bridge_that_is_another_issuer_than_the_code_says_is_refused,
+        releases::a_customer_is_signed_in_on_every_release,
+        releases::each_blog_of_a_network_is_a_site_of_its_own,
         support::a_support_session_is_marked_and_ends_within_the_hour,
         support::the_owner_can_forbid_it,
         support::switching_the_plugin_off_leaves_no_support_session_behind,
