@@ -348,7 +348,8 @@ pub(crate) enum ClientCommand {
 pub(crate) enum SiteCommand {
     /// Register a site and make its pairing code, the only line on stdout
     Add {
-        /// Scheme, host and port of the site, such as https://example.com
+        /// Scheme, host and port of the site, such as https://example.com; and its folder if it is a blog of a network
+        /// by folders: https://example.com/blog
         url: Origin,
         /// Whose it is
         #[arg(long, default_value = "default")]

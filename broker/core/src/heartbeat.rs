@@ -200,10 +200,16 @@ impl Heartbeat {
             event: Some(Told {
                 kind: EventKind::SiteHeartbeatRefused,
                 cause: "identity_conflict",
-                note: format!("it says that it is {}", self.url.origin().ascii_serialization()),
+                note: format!("it says that it is {}", place(&self.url)),
             }),
         })
     }
+}
+
+/// Where a site says that it lives, for people: no query or fragment, and not as long as it likes.
+pub fn place(url: &Url) -> String {
+    let path = url.path().trim_end_matches('/').chars().take(200);
+    url.origin().ascii_serialization().chars().chain(path).collect()
 }
 
 /// Whether what was last done `then` is to be done again; also when the clock was put back since.

@@ -10,7 +10,8 @@ use crate::clock::Timestamp;
 use crate::heartbeat::Pulse;
 use crate::id::{SiteId, Tenant};
 
-/// Where a site lives: scheme, host and port, nothing else (RFC 6454 section 4). HTTPS, or HTTP on loopback.
+/// Where a site lives: its origin (scheme, host and port, RFC 6454 section 4), and the folder for what is not all that
+/// is there, such as a blog of a network. HTTPS, or HTTP on loopback.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Origin(Url);
 
@@ -26,10 +27,16 @@ pub enum InvalidOrigin {
     /// Carries a user name or password.
     #[error("a user name or password has no place in it")]
     Credentials,
-    /// More than an origin.
-    #[error("expected only scheme, host and port, without a path, query or fragment")]
+    /// Query or fragment.
+    #[error("expected scheme, host and port, and at most a folder, without a query or fragment")]
     NotBare,
+    /// A folder that could be written in other ways as well.
+    #[error("expected a folder of a-z, A-Z, 0-9, '.', '_', '~' and '-', such as /blog")]
+    Folder,
 }
+
+/// The longest folder.
+const MAX_FOLDER_BYTES: usize = 200;
 
 /// Whether the URL's host is this machine itself.
 pub fn is_loopback(url: &Url) -> bool {
@@ -60,12 +67,21 @@ impl Origin {
         Url::parse(&url.origin().ascii_serialization()).map(Self).map_err(|_| InvalidOrigin::NotAUrl)
     }
 
-    /// Whether `url` lies on this origin.
+    /// Whether `url` lies there.
     pub fn holds(&self, url: &Url) -> bool {
-        url.username().is_empty() && url.password().is_none() && self.0.origin() == url.origin()
+        let below = url.path().strip_prefix(self.folder());
+        url.username().is_empty()
+            && url.password().is_none()
+            && self.0.origin() == url.origin()
+            && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// The origin as a URL with the path `/`.
+    /// The folder, such as `/blog`; empty where the whole origin is the site's.
+    pub fn folder(&self) -> &str {
+        self.0.path().trim_end_matches('/')
+    }
+
+    /// As a URL.
     pub const fn url(&self) -> &Url {
         &self.0
     }
@@ -74,18 +90,27 @@ impl Origin {
 impl std::str::FromStr for Origin {
     type Err = InvalidOrigin;
     fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
-        let url = Url::parse(text).map_err(|_| InvalidOrigin::NotAUrl)?;
+        let mut url = Url::parse(text).map_err(|_| InvalidOrigin::NotAUrl)?;
         check_http_url(&url)?;
-        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        if url.query().is_some() || url.fragment().is_some() {
             return Err(InvalidOrigin::NotBare);
         }
+        let folder = url.path().trim_end_matches('/').to_owned();
+        let is_plain = |name: &str| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~-".contains(&b))
+        };
+        if !folder.split('/').skip(1).all(is_plain) || folder.len() > MAX_FOLDER_BYTES {
+            return Err(InvalidOrigin::Folder);
+        }
+        url.set_path(&folder);
         Ok(Self(url))
     }
 }
 
 impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0.origin().ascii_serialization())
+        f.write_str(&self.0.origin().ascii_serialization())?;
+        f.write_str(self.folder())
     }
 }
 
@@ -234,7 +259,30 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_bare_and_https_or_on_loopback() {
+    fn what_lies_at_a_site() {
+        let site = |text: &str| text.parse::<Origin>().unwrap();
+        let holds = |at: &str, url: &str| site(at).holds(&Url::parse(url).unwrap());
+        for (at, url, expected) in [
+            ("https://a.example", "https://a.example/", true),
+            ("https://a.example", "https://a.example/two/wp-admin/", true),
+            ("https://a.example", "http://a.example/", false),
+            ("https://a.example", "https://u@a.example/", false),
+            ("https://a.example/two", "https://a.example/two", true),
+            ("https://a.example/two/", "https://a.example/two/wp-admin/x.php?a", true),
+            ("https://a.example/two", "https://a.example/twofold/", false),
+            ("https://a.example/two", "https://a.example/", false),
+            ("https://a.example/two", "https://a.example/two/../three/", false),
+            ("https://a.example/two", "https://a.example/two/%2e%2e/three/", false),
+            ("https://a.example/two", "https://b.example/two/", false),
+        ] {
+            assert_eq!(holds(at, url), expected, "{at} {url}");
+        }
+        assert_eq!(site("https://a.example/two/").to_string(), "https://a.example/two");
+        assert_eq!(site("https://a.example/two/"), site("https://A.example:443/two"));
+    }
+
+    #[test]
+    fn a_site_is_an_origin_and_perhaps_a_folder_https_or_on_loopback() {
         for (text, expected) in [
             ("https://Example.com", Ok("https://example.com")),
             ("https://example.com:443/", Ok("https://example.com")),
@@ -247,7 +295,13 @@ mod tests {
             ("ftp://example.com", Err(InvalidOrigin::Scheme)),
             ("javascript:alert(1)", Err(InvalidOrigin::Scheme)),
             ("https://user@example.com", Err(InvalidOrigin::Credentials)),
-            ("https://example.com/blog", Err(InvalidOrigin::NotBare)),
+            ("https://example.com/blog/", Ok("https://example.com/blog")),
+            ("https://example.com/a/b-c.d", Ok("https://example.com/a/b-c.d")),
+            ("https://example.com//", Ok("https://example.com")),
+            ("https://example.com/a//b", Err(InvalidOrigin::Folder)),
+            ("https://example.com/a%20b", Err(InvalidOrigin::Folder)),
+            ("https://example.com/ä", Err(InvalidOrigin::Folder)),
+            ("https://example.com/blog#x", Err(InvalidOrigin::NotBare)),
             ("https://example.com/?a", Err(InvalidOrigin::NotBare)),
             ("example.com", Err(InvalidOrigin::NotAUrl)),
         ] {

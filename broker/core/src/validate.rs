@@ -337,7 +337,8 @@ pub fn redirect_to(target: &str, origin: &Origin) -> Result<String, FieldError> 
         return Err(error);
     }
     local_path(target, origin).ok_or_else(|| {
-        let message = format!("expected a path such as /my-account/, or a URL on {origin}");
+        let folder = origin.folder();
+        let message = format!("expected a path such as {folder}/my-account/, or a URL on {origin}");
         FieldError::new("redirect_to", "off_site", message)
     })
 }

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use gatepass_core::Timestamp;
-use gatepass_core::heartbeat::{Checks, Heard, Heartbeat};
+use gatepass_core::heartbeat::{Checks, Heard, Heartbeat, place};
 use gatepass_core::site::Versions;
 use gatepass_core::validate;
 use gatepass_http::{ClientAddress, Code, Json, Problem, Then};
@@ -55,7 +55,7 @@ pub(super) async fn create(
         Heard::Kept => state.sites.forget(site.id).await,
         Heard::Known => {}
         Heard::Elsewhere => {
-            let here = heartbeat.url.origin().ascii_serialization();
+            let here = place(&heartbeat.url);
             let detail = format!(
                 "the pairing is of {}, this site says it is {here}: pair it by a code of its own",
                 site.origin

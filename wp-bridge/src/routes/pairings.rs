@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use gatepass_core::event::{Actor, Context, EventKind};
+use gatepass_core::heartbeat::place;
 use gatepass_core::pairing::{PAIRING_LIFETIME, Pairing, PairingSecret, Proven};
 use gatepass_core::site::{Paired, Site, Versions};
 use gatepass_core::store::Entry;
@@ -77,7 +78,7 @@ pub(super) async fn create(
         let detail = format!(
             "the code is for {}, this site says it is {}; register this address, or correct the site's",
             site.origin,
-            body.url.origin().ascii_serialization()
+            place(&body.url)
         );
         return Err(Problem::new(Code::SiteIdentityConflict).detail(detail));
     }

@@ -85,7 +85,7 @@ final class Gatepass_Heartbeat {
 			$connection,
 			array(
 				'versions'    => self::versions(),
-				'url'         => (string) Gatepass_Origin::of_site( home_url() ),
+				'url'         => Gatepass_Origin::of_blog(),
 				'landing_url' => Gatepass_Endpoint::url(),
 			),
 			( new Gatepass_Reference( random_bytes( 8 ) ) )->request_id()

@@ -50,6 +50,17 @@ final class Gatepass_Origin {
 	}
 
 	/**
+	 * Where this blog lives, as the panel's operator registers it: its origin, and the folder if it is not all that is
+	 * there (a blog of a network, a WordPress in a folder).
+	 *
+	 * @return string Empty if its origin cannot be told.
+	 */
+	public static function of_blog(): string {
+		$origin = self::of_site( home_url() );
+		return null === $origin ? '' : $origin . untrailingslashit( (string) wp_parse_url( home_url(), PHP_URL_PATH ) );
+	}
+
+	/**
 	 * Whether a URL leads to this very machine, where plain HTTP harms nobody.
 	 *
 	 * @param string $url Absolute URL.

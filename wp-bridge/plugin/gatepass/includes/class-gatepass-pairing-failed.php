@@ -63,7 +63,7 @@ final class Gatepass_Pairing_Failed extends Exception {
 
 			case 'site_identity_conflict':
 				/* translators: %s: URL of this site. */
-				return new self( sprintf( __( 'The pairing code was made for another address than %s. If this is a copy of your site, it needs a code of its own; if the address has changed, register the new one with your panel.', 'gatepass' ), (string) Gatepass_Origin::of_site( home_url() ) ) );
+				return new self( sprintf( __( 'The pairing code was made for another address than %s. If this is a copy of your site, it needs a code of its own; if the address has changed, register the new one with your panel.', 'gatepass' ), Gatepass_Origin::of_blog() ) );
 
 			case 'keys_differ':
 				/* translators: %s: host name. */

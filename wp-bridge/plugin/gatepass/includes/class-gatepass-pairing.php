@@ -125,7 +125,7 @@ final class Gatepass_Pairing {
 		$body = array(
 			'site_id'     => $code->site_id(),
 			'secret'      => $code->secret(),
-			'url'         => (string) Gatepass_Origin::of_site( home_url() ),
+			'url'         => Gatepass_Origin::of_blog(),
 			'landing_url' => Gatepass_Endpoint::url(),
 			'public_key'  => array(
 				'kty' => 'OKP',
