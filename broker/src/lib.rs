@@ -3,6 +3,7 @@
 //! `extract/` proves who asks and what for; `routes/` translate between HTTP and the use cases of `gatepass-core`
 //! and hold no rule of their own. What they change, `delivery/` tells the sites.
 
+mod asking;
 pub mod delivery;
 pub mod error;
 pub mod extract;

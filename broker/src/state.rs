@@ -10,6 +10,7 @@ use gatepass_http::destinations::Destinations;
 use gatepass_keys::Keyring;
 use url::Url;
 
+use crate::asking::Asker;
 use crate::delivery::Delivery;
 use crate::places::Places;
 use crate::waits::Waits;
@@ -25,6 +26,7 @@ pub struct BrokerState {
     pub(crate) clients: ShortMemory<String, Client>,
     pub(crate) sites: SiteMemory,
     pub(crate) destinations: Arc<Destinations>,
+    pub(crate) asker: Asker,
     pub(crate) delivery: Delivery,
     pub(crate) waits: Waits,
     /// For imports and exports.
@@ -34,6 +36,9 @@ pub struct BrokerState {
 impl BrokerState {
     /// From its parts. `issuer` is the public URL that tokens carry, `bridge_url` where sites call, and
     /// `destinations` the addresses at which sites may be called.
+    ///
+    /// # Errors
+    /// When the machine's certificates cannot be read, which calling panels over HTTPS needs.
     pub fn new(
         store: Arc<dyn Store>,
         ambient: Ambient,
@@ -42,10 +47,11 @@ impl BrokerState {
         bridge_url: Url,
         sites: SiteMemory,
         destinations: Arc<Destinations>,
-    ) -> Self {
+    ) -> Result<Self, reqwest::Error> {
+        let asker = Asker::new(Arc::clone(&destinations))?;
         let (clients, delivery, waits) = (ShortMemory::new(10_000), Delivery::default(), Waits::default());
         let bulk = Places::new(8, 2);
-        Self {
+        Ok(Self {
             store,
             ambient,
             keyring,
@@ -54,10 +60,11 @@ impl BrokerState {
             clients,
             sites,
             destinations,
+            asker,
             delivery,
             waits,
             bulk,
-        }
+        })
     }
     /// Ends what requests wait for, because the server stops.
     pub fn end_waits(&self) {

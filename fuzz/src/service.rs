@@ -288,6 +288,7 @@ async fn furnish(store: &dyn Store, keyring: &Keyring, rng: &dyn Rng) -> Vec<(&'
             redirect_to: None,
             remember: false,
             actor: None,
+            asked_at: None,
             client: id,
             request_id: context.request_id.clone(),
         },
@@ -339,7 +340,8 @@ async fn serve(
     );
     let bridge = web::Data::new(bridge.expect("a bridge"));
     let broker =
-        BrokerState::new(store, ambient.clone(), keyring, ISSUER.to_owned(), bridge_url, sites, destinations);
+        BrokerState::new(store, ambient.clone(), keyring, ISSUER.to_owned(), bridge_url, sites, destinations)
+            .expect("a broker");
     let app = App::new()
         .wrap(actix_web::middleware::from_fn(request_id))
         .app_data(web::Data::new(ambient))

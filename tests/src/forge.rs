@@ -68,6 +68,7 @@ impl Forge {
                 redirect_to: Some(redirect_to.to_owned()),
                 remember: false,
                 actor: None,
+                asked_at: None,
                 client: ClientId::generate(System.now(), &System)?,
                 request_id: context.request_id.clone(),
             },

@@ -475,6 +475,9 @@ pub(crate) struct PolicyArgs {
     /// Where the panel starts a handoff that is bound to the browser, or none; with it, every handoff must be bound
     #[arg(long, value_name = "URL")]
     pub(crate) panel_start_url: Option<OrNone<Url>>,
+    /// Where the panel is asked at every issue whether the membership is in force, or none; no answer, no login
+    #[arg(long, value_name = "URL")]
+    pub(crate) membership_url: Option<OrNone<Url>>,
     /// Where a lapsed customer renews, or none
     #[arg(long, value_name = "URL")]
     pub(crate) renew_url: Option<OrNone<Url>>,

@@ -68,7 +68,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     )
     .map_err(no_calls)?;
     let bridge = web::Data::new(bridge);
-    let broker = web::Data::new(BrokerState::new(
+    let broker = BrokerState::new(
         Arc::clone(&store),
         ambient.clone(),
         keyring,
@@ -76,7 +76,8 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
         instance.bridge_url.clone(),
         sites,
         destinations,
-    ));
+    );
+    let broker = web::Data::new(broker.map_err(no_calls)?);
     let describe = store.describe();
     let watching = rt::spawn(watch(Arc::clone(&store), ambient.clone()));
     let housekeeping = rt::spawn(keep_house(Arc::clone(&store), bridge.clone(), ambient.clone()));

@@ -157,6 +157,7 @@ fn apply(mut policy: Policy, given: PolicyArgs) -> Policy {
     let PolicyArgs {
         panel_url,
         panel_start_url,
+        membership_url,
         renew_url,
         default_redirect,
         require_binding,
@@ -165,6 +166,7 @@ fn apply(mut policy: Policy, given: PolicyArgs) -> Policy {
     } = given;
     set(&mut policy.panel_url, panel_url);
     set(&mut policy.panel_start_url, panel_start_url);
+    set(&mut policy.membership_url, membership_url);
     set(&mut policy.renew_url, renew_url);
     set(&mut policy.default_redirect, default_redirect);
     policy.require_binding = require_binding.unwrap_or(policy.require_binding);

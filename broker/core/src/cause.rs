@@ -80,6 +80,7 @@ explanations! {
             "Look at what was revoked just before, and by whom.";
         "expired" "It came too late: the link lives as long as the site's token lifetime says, 60 seconds by default."
             "Have the customer click again. If it happens often, the panel makes the link too early: it must ask at the click.";
+        "not_asked" "It was issued before the panel had to be asked whether the membership is in force." ANEW;
         "binding_mismatch" "The link belongs to another browser than the one that opened it."
             "Have the customer click in the browser that is to be signed in. If that was so, cookies are blocked there, or \
              somebody else sent the link.";
@@ -132,6 +133,9 @@ explanations! {
     }
     Temporary {
         "store_unavailable" "The store did not answer Gatepass." "Look at Redis (or the disk), and at Gatepass's log.";
+        "membership_unknown" "The panel was asked whether the membership is in force, and gave no answer that Gatepass \
+            understands within two seconds." "Look at the note, at the panel's page behind membership_url, and at whether \
+            it takes Gatepass's keys of now.";
         "limit_api_key" "The panel's API key asked more often than it may."
             "Look for a loop in the panel; the limit is --limit-api-key.";
         "limit_member" "Logins were asked for this customer more often than they may be."

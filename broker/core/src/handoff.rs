@@ -49,6 +49,9 @@ pub struct Details {
     pub remember: bool,
     /// Who acts for the customer.
     pub actor: Option<OnBehalf>,
+    /// When the panel was asked whether the membership is in force, at a site where it is asked at every issue.
+    #[serde(default)]
+    pub asked_at: Option<Timestamp>,
     /// Which API key asked.
     pub client: ClientId,
     /// By which request.
@@ -138,6 +141,8 @@ pub struct Presented {
     pub binding: Option<String>,
     /// Whether the site takes only handoffs that are bound, so that one from before it did is none of them.
     pub must_be_bound: bool,
+    /// Whether the site takes only handoffs for which the panel was asked; the same.
+    pub must_be_asked: bool,
 }
 
 /// Why a token was not redeemed, in the order in which it is decided.
@@ -155,6 +160,8 @@ pub enum Refusal {
     Revoked,
     /// Too late.
     Expired,
+    /// The panel was not asked when it was issued, and by now it has to be.
+    NotAsked,
     /// The membership is not in force (any more).
     MembershipInactive,
     /// Bound to another browser.
@@ -163,13 +170,14 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NoRecord,
         Self::Mismatch,
         Self::Superseded,
         Self::Used,
         Self::Revoked,
         Self::Expired,
+        Self::NotAsked,
         Self::MembershipInactive,
         Self::BindingMismatch,
     ];
@@ -183,6 +191,7 @@ impl Refusal {
             Self::Used => "used",
             Self::Revoked => "revoked",
             Self::Expired => "expired",
+            Self::NotAsked => "not_asked",
             Self::MembershipInactive => "membership_inactive",
             Self::BindingMismatch => "binding_mismatch",
         }

@@ -29,6 +29,8 @@ pub struct Request<'a> {
     pub binding: Option<String>,
     /// Whether the site takes only handoffs that are bound.
     pub must_be_bound: bool,
+    /// Whether the site takes only handoffs for which the panel was asked.
+    pub must_be_asked: bool,
 }
 
 /// Why nobody is let in.
@@ -83,6 +85,7 @@ pub async fn redeem(
         attempt_hash: request.attempt.hash(),
         binding: request.binding,
         must_be_bound: request.must_be_bound,
+        must_be_asked: request.must_be_asked,
     };
     match store.redeem(request.site, &presented, now, context).await? {
         Redemption::Redeemed(redeemed) => Ok(Allowed::In { redeemed, repeat: false }),

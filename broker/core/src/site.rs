@@ -139,6 +139,8 @@ pub struct Policy {
     pub panel_url: Option<Url>,
     /// Where the panel starts a bound handoff; with it, every handoff must be bound.
     pub panel_start_url: Option<Url>,
+    /// Where the panel is asked, at every issue, whether the membership is in force; without an answer nobody is let in.
+    pub membership_url: Option<Url>,
     /// Where a lapsed customer renews.
     pub renew_url: Option<Url>,
     /// Where a login lands that names no place itself: a path on the site.
@@ -156,6 +158,7 @@ impl Default for Policy {
         Self {
             panel_url: None,
             panel_start_url: None,
+            membership_url: None,
             renew_url: None,
             default_redirect: None,
             token_lifetime: DEFAULT_LIFETIME_SECS,

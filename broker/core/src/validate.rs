@@ -146,6 +146,7 @@ pub fn policy(policy: &Policy) -> FieldErrors {
     let Policy {
         panel_url,
         panel_start_url,
+        membership_url,
         renew_url,
         default_redirect,
         token_lifetime,
@@ -153,17 +154,22 @@ pub fn policy(policy: &Policy) -> FieldErrors {
         allowed_roles,
     } = policy;
     let mut errors = Vec::new();
-    for (field, url) in
-        [("panel_url", panel_url), ("panel_start_url", panel_start_url), ("renew_url", renew_url)]
-    {
+    for (field, url) in [
+        ("panel_url", panel_url),
+        ("panel_start_url", panel_start_url),
+        ("membership_url", membership_url),
+        ("renew_url", renew_url),
+    ] {
         if let Some(Err(error)) = url.as_ref().map(check_http_url) {
             errors.push(FieldError::new(field, "invalid", error.to_string()));
         }
         errors.extend(url.as_ref().and_then(|url| secret_in(field, url.as_str())));
     }
     errors.extend(default_redirect.as_ref().and_then(|path| secret_in("default_redirect", path)));
-    if panel_start_url.as_ref().is_some_and(|url| url.fragment().is_some()) {
-        errors.push(FieldError::new("panel_start_url", "invalid", "expected no fragment (#…)"));
+    for (field, url) in [("panel_start_url", panel_start_url), ("membership_url", membership_url)] {
+        if url.as_ref().is_some_and(|url| url.fragment().is_some()) {
+            errors.push(FieldError::new(field, "invalid", "expected no fragment (#…)"));
+        }
     }
     if let Some(path) = default_redirect
         && !is_path(path)

@@ -87,6 +87,8 @@ table! {
 
     MembershipInactive "membership_inactive" 403 "The membership is not in force." page Membership
         causes ["membership_inactive"];
+    MembershipUnknown "membership_unknown" 503 "The panel did not say whether the membership is in force; try again."
+        page Temporary causes ["membership_unknown"];
     HandoffInvalid "handoff_invalid" 400 "This is no token of ours for this site." page AskAgain
         causes [
             "too_long", "segments", "base64", "json", "not_an_object", "duplicate_member", "too_deep", "algorithm",
@@ -98,6 +100,8 @@ table! {
     HandoffMismatch "handoff_mismatch" 410 "This is not the token that was issued." page AskAgain causes ["mismatch"];
     HandoffSuperseded "handoff_superseded" 410 "The store has changed since; ask for a new handoff." page AskAgain
         causes ["superseded"];
+    HandoffNotAsked "handoff_not_asked" 410 "This handoff was issued before the panel had to be asked; ask for a new one."
+        page AskAgain causes ["not_asked"];
     HandoffUsed "handoff_used" 410 "This handoff has been used." page AskAgain causes ["used"];
     HandoffRevoked "handoff_revoked" 410 "This handoff was taken back." page AskAgain causes ["revoked"];
     BindingMismatch "binding_mismatch" 403 "This handoff belongs to another browser." page AskAgain
@@ -124,6 +128,7 @@ impl From<Refusal> for Code {
             Refusal::Superseded => Self::HandoffSuperseded,
             Refusal::Used => Self::HandoffUsed,
             Refusal::Revoked => Self::HandoffRevoked,
+            Refusal::NotAsked => Self::HandoffNotAsked,
             Refusal::MembershipInactive => Self::MembershipInactive,
             Refusal::BindingMismatch => Self::BindingMismatch,
         }

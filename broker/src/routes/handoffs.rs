@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::BrokerState;
+use crate::asking;
 use crate::error::from_issue;
 use crate::extract::OwnSite;
 
@@ -124,6 +125,7 @@ pub(super) async fn create(
 
     let context = gatepass_core::event::Context { client_ip: body.client_ip, ..by.context };
     let bound = body.binding.is_some();
+    let asked_at = asking::ask(&state, &site, &body.subject, &context).await?;
     let request = issue::Request {
         site: site.id,
         subject: body.subject,
@@ -133,6 +135,7 @@ pub(super) async fn create(
             redirect_to,
             remember: body.remember,
             actor,
+            asked_at,
             client: by.client.id,
             request_id: context.request_id.clone(),
         },

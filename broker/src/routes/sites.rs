@@ -171,6 +171,7 @@ pub(super) struct Change {
 pub(super) struct PolicyChanges {
     panel_url: Field<Url>,
     panel_start_url: Field<Url>,
+    membership_url: Field<Url>,
     renew_url: Field<Url>,
     default_redirect: Field<String>,
     token_lifetime: Field<u32>,
@@ -184,6 +185,7 @@ impl PolicyChanges {
         Policy {
             panel_url: self.panel_url.optional(policy.panel_url),
             panel_start_url: self.panel_start_url.optional(policy.panel_start_url),
+            membership_url: self.membership_url.optional(policy.membership_url),
             renew_url: self.renew_url.optional(policy.renew_url),
             default_redirect: self.default_redirect.optional(policy.default_redirect),
             token_lifetime: self.token_lifetime.required(policy.token_lifetime, default.token_lifetime),

@@ -1,9 +1,10 @@
 //! Tokens: compact JWS (RFC 7515) with a JWT's claims (RFC 7519), signed with Ed25519 (RFC 8037).
 //!
 //! A token passes through two types. `Unverified` gives away only what finds the key; `Verified` carries the
-//! claims, and nothing outside this crate can make one. Three kinds of token exist, each with its own `typ`
+//! claims, and nothing outside this crate can make one. Four kinds of token exist, each with its own `typ`
 //! (RFC 8725 section 3.11), so that none can stand in for another: [`handoff`] brings a customer to a
-//! site, [`site`] proves to the bridge which site is calling, [`poke`] tells a site that there is something to pull.
+//! site, [`site`] proves to the bridge which site is calling, [`poke`] tells a site that there is something to pull,
+//! [`question`] asks a panel whether a membership is in force.
 //!
 //! Every refusal has its own [`TokenError`], and everything is refused that a careful signer would not write:
 //! see [`TokenError`] for the list.
@@ -16,6 +17,7 @@ pub mod handoff;
 mod json;
 mod jws;
 pub mod poke;
+pub mod question;
 pub mod site;
 mod times;
 mod verified;

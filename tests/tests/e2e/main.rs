@@ -1,5 +1,6 @@
 //! End to end, in a real browser against a real WordPress.
 
+mod asking;
 mod attempts;
 mod audit;
 mod bound;
@@ -242,6 +243,9 @@ gatepass_tests::run! {
         plugin::the_cart_of_the_account_before_is_left,
         plugin::site_health_sees_whether_the_origin_survives,
         plugin::a_bridge_that_is_another_issuer_than_the_code_says_is_refused,
+        asking::a_panel_that_is_asked_decides_at_every_login,
+        asking::without_an_answer_of_the_panel_nobody_is_let_in,
+        asking::a_question_that_gatepass_did_not_sign_is_not_answered,
         releases::a_customer_is_signed_in_on_every_release,
         releases::each_blog_of_a_network_is_a_site_of_its_own,
         support::a_support_session_is_marked_and_ends_within_the_hour,

@@ -135,6 +135,7 @@ pub(super) async fn create(
         attempt: body.attempt,
         binding: body.binding,
         must_be_bound: site.policy.requires_binding(),
+        must_be_asked: site.policy.membership_url.is_some(),
     };
     let now = state.ambient.now();
     let allowed = redeem(&*state.store, &state.keys, &state.issuer, request, now, &context).await.map_err(|error| {

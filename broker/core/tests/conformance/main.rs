@@ -50,6 +50,7 @@ suite! {
         a_membership_that_ended_since_issue_is_refused,
         it_is_bound_to_its_browser,
         once_a_site_takes_only_bound_handoffs_it_takes_no_other_that_is_on_its_way,
+        where_the_panel_is_asked_nothing_is_redeemed_for_which_it_was_not,
         outcomes_are_decided_in_their_order,
         a_refusal_spends_nothing,
         of_64_racers_exactly_one_wins,

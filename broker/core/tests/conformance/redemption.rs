@@ -1,4 +1,4 @@
-use gatepass_core::handoff::{ATTEMPT_WINDOW, Intent, Redemption, Refusal};
+use gatepass_core::handoff::{ATTEMPT_WINDOW, Intent, Presented, Redemption, Refusal};
 use gatepass_core::trail::{Reading, Trail};
 use gatepass_core::member::Status;
 use gatepass_core::store::MemberPut;
@@ -174,6 +174,24 @@ pub async fn once_a_site_takes_only_bound_handoffs_it_takes_no_other_that_is_on_
     assert_eq!(stage.redeem(&unbound, T0).await, Came::Redeemed, "nothing of that spent it");
 }
 
+pub async fn where_the_panel_is_asked_nothing_is_redeemed_for_which_it_was_not(stage: &Stage) {
+    let site = stage.site_with_member().await;
+    let mut unasked = stage.issued(site).await;
+    unasked.presented.must_be_asked = true;
+    assert_eq!(stage.redeem(&unasked, T0).await, Came::Refused(Refusal::NotAsked));
+    unasked.presented.intent = Intent::Preview;
+    assert_eq!(stage.redeem(&unasked, T0).await, Came::Refused(Refusal::NotAsked));
+
+    let mut asked = Ticket::new(site);
+    asked.handoff.details.asked_at = Some(T0);
+    let mut asked = stage.issue(asked).await;
+    asked.presented.must_be_asked = true;
+    assert_eq!(stage.redeem(&asked, T0).await, Came::Redeemed);
+
+    unasked.presented = Presented { must_be_asked: false, intent: Intent::Spend, ..unasked.presented.clone() };
+    assert_eq!(stage.redeem(&unasked, T0).await, Came::Redeemed, "nothing of that spent it");
+}
+
 pub async fn outcomes_are_decided_in_their_order(stage: &Stage) {
     assert_order(stage, Intent::Spend).await;
 }
@@ -183,10 +201,12 @@ pub async fn assert_order(stage: &Stage, intent: Intent) {
     let site = stage.site_with_member().await;
     let mut ticket = Ticket::new(site).to(intent);
     ticket.handoff.binding = Some("cookie-a".to_owned());
-    let ticket = stage.issue(ticket).await;
+    let mut ticket = stage.issue(ticket).await;
     assert_eq!(stage.redeem(&ticket, T0).await, Came::Refused(Refusal::BindingMismatch));
     stage.put(site, "cust-1", Status::Canceled).await;
     assert_eq!(stage.redeem(&ticket, T0).await, Came::Refused(Refusal::MembershipInactive));
+    ticket.presented.must_be_asked = true;
+    assert_eq!(stage.redeem(&ticket, T0).await, Came::Refused(Refusal::NotAsked));
     let late = after(3_000_000);
     assert_eq!(stage.redeem(&ticket, late).await, Came::Refused(Refusal::Expired));
     stage.store.revoke_handoff(site, ticket.handoff.id, T0, &context()).await.unwrap();

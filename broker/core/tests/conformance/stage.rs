@@ -217,11 +217,13 @@ impl Ticket {
             attempt_hash: attempt(1),
             binding: None,
             must_be_bound: false,
+            must_be_asked: false,
         };
         let details = Details {
             redirect_to: Some("/my-account/".to_owned()),
             remember: true,
             actor: None,
+            asked_at: None,
             client: ClientId::generate(T0, &System).unwrap(),
             request_id: "req-1".parse().unwrap(),
         };

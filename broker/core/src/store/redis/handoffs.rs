@@ -108,7 +108,11 @@ impl Handoffs for Redis {
             site,
             [limits.tries_of(id), limits.tries_from(context), limits.answers_of(id, presented.intent)],
         );
-        call.arg(if presented.must_be_bound { "bound" } else { "" });
+        call.arg(if presented.must_be_bound { "bound" } else { "" }).arg(if presented.must_be_asked {
+            "asked"
+        } else {
+            ""
+        });
         let answer: Vec<Option<String>> = self.run(&call).await?;
         let at = |index: usize| answer.get(index).and_then(Option::as_deref);
         let what = required(at(0), "answer")?;

@@ -100,7 +100,7 @@ fn decide<'a>(
     now: Timestamp,
 ) -> Result<Decision<'a>> {
     use Refusal::{
-        BindingMismatch, Expired, MembershipInactive, Mismatch, NoRecord, Revoked, Superseded, Used,
+        BindingMismatch, Expired, MembershipInactive, Mismatch, NoRecord, NotAsked, Revoked, Superseded, Used,
     };
     let refuse = |refusal| Ok(Decision::Refuse(refusal));
     let inactive = || {
@@ -131,6 +131,9 @@ fn decide<'a>(
     }
     if now >= record.redeemable_until {
         return refuse(Expired);
+    }
+    if presented.must_be_asked && record.details.asked_at.is_none() {
+        return refuse(NotAsked);
     }
     if inactive()? {
         return refuse(MembershipInactive);

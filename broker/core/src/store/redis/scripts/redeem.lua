@@ -3,7 +3,7 @@
 local handoff, member, revoked_keys = KEYS[4], KEYS[5], KEYS[6]
 local id, subject, token_hash, kid, attempt, binding = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local now, attempt_window, previews = tonumber(NOW), tonumber(ARGV[9]), ARGV[10] == 'preview'
-local must_be_bound = ARGV[14] == 'bound'
+local must_be_bound, must_be_asked = ARGV[14] == 'bound', ARGV[15] == 'asked'
 local tries = { bucket('limit_token', KEYS[7], ARGV[11]), bucket('limit_address', KEYS[8], ARGV[12]) }
 local answers = { bucket('limit_token', KEYS[9], ARGV[13]) }
 
@@ -37,6 +37,12 @@ local function revoked()
     or redis.call('HEXISTS', revoked_keys, kid) == 1
 end
 
+-- When the panel was asked; a record from before it was asked anywhere does not say.
+local function asked_at(details)
+  local at = cjson.decode(details).asked_at
+  return at ~= cjson.null and at
+end
+
 local function inactive()
   return not wanted[1] or now >= tonumber(wanted[1])
 end
@@ -54,6 +60,7 @@ if record[3] then
 end
 if revoked() then return refuse('revoked') end
 if now >= tonumber(record[7]) then return refuse('expired') end
+if must_be_asked and not asked_at(record[9]) then return refuse('not_asked') end
 if inactive() then return refuse('membership_inactive') end
 if record[8] ~= '' and record[8] ~= binding or record[8] == '' and must_be_bound then
   return refuse('binding_mismatch')
