@@ -109,6 +109,11 @@ impl Browser {
         }
     }
 
+    /// Where the browser is.
+    pub async fn url(&self) -> Result<String> {
+        Ok(self.client.current_url().await?.into())
+    }
+
     /// Waits until the browser is at this path (with its query, if there is one).
     pub async fn wait_for_path(&self, path: &str) -> Result {
         let deadline = Instant::now() + PATIENCE;

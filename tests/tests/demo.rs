@@ -35,10 +35,18 @@ async fn the_demo_works_in_a_browser_and_ctrl_c_leaves_nothing_behind() -> Resul
     browser.click_in("[data-plan=kitchen]", BUTTON).await?;
     browser.wait_for_path("/wp-admin/profile.php").await?;
     assert!(browser.text().await?.contains("Leo Lindqvist"));
+    let wordpress = browser.url().await?;
 
+    // The panel shows by itself that WordPress has followed, and where she is signed in.
     browser.goto(&panel).await?;
+    browser.wait_for_text("Up to date.").await?;
+    browser.wait_for_text("By button").await?;
     browser.click_in("[data-plan=kitchen]", "Cancel subscription").await?;
     browser.wait_for_text("Your subscription is canceled").await?;
+    // The next click in WordPress, with the cookie of before.
+    browser.goto(&wordpress).await?;
+    browser.wait_for_text("Renew").await?;
+    browser.goto(&panel).await?;
     browser.click_in("[data-plan=paper]", BUTTON).await?;
     // The browser is still signed in as Leo.
     browser.click("Continue as Mia Lindqvist").await?;

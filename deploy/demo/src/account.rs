@@ -14,15 +14,31 @@ pub(crate) struct Account {
 pub(crate) struct Subscription {
     pub title: &'static str,
     pub about: &'static str,
-    pub price: &'static str,
+    /// What the page and its buttons call it.
+    pub name: &'static str,
     /// The panel's number for the reader: Gatepass calls it the subject.
     pub subject: &'static str,
-    pub plan: &'static str,
-    pub email: &'static str,
     pub first_name: &'static str,
     pub last_name: &'static str,
     pub full_name: &'static str,
-    status: Mutex<Status>,
+    pub plans: [Plan; 2],
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub id: &'static str,
+    pub title: &'static str,
+    pub price: &'static str,
+}
+
+/// What the customer can change.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    pub status: Status,
+    pub email: String,
+    /// The id of one of the plans.
+    pub plan: &'static str,
 }
 
 impl Account {
@@ -31,26 +47,38 @@ impl Account {
             Subscription {
                 title: "The Morning Harbour",
                 about: "The whole paper, every morning, with the archive back to 1987.",
-                price: "€ 14.90 a month",
+                name: "paper",
                 subject: "cust-1001",
-                plan: "paper",
-                email: "mia.lindqvist@example.com",
                 first_name: "Mia",
                 last_name: "Lindqvist",
                 full_name: "Mia Lindqvist",
-                status: Mutex::new(Status::Active),
+                plans: [
+                    Plan { id: "paper-daily", title: "Every day", price: "€ 14.90 a month" },
+                    Plan { id: "paper-weekend", title: "Weekends", price: "€ 6.90 a month" },
+                ],
+                state: Mutex::new(State {
+                    status: Status::Active,
+                    email: "mia.lindqvist@example.com".to_owned(),
+                    plan: "paper-daily",
+                }),
             },
             Subscription {
                 title: "Harbour Kitchen",
                 about: "Four recipes a week, a shopping list, and the Sunday table.",
-                price: "€ 4.90 a month",
+                name: "kitchen",
                 subject: "cust-1002",
-                plan: "kitchen",
-                email: "leo.lindqvist@example.com",
                 first_name: "Leo",
                 last_name: "Lindqvist",
                 full_name: "Leo Lindqvist",
-                status: Mutex::new(Status::Canceled),
+                plans: [
+                    Plan { id: "kitchen", title: "Recipes", price: "€ 4.90 a month" },
+                    Plan { id: "kitchen-plus", title: "Recipes and videos", price: "€ 7.90 a month" },
+                ],
+                state: Mutex::new(State {
+                    status: Status::Canceled,
+                    email: "leo.lindqvist@example.com".to_owned(),
+                    plan: "kitchen",
+                }),
             },
         ];
         Self { subscriptions }
@@ -60,8 +88,8 @@ impl Account {
         &self.subscriptions
     }
 
-    pub(crate) fn by_plan(&self, plan: &str) -> Option<&Subscription> {
-        self.subscriptions.iter().find(|subscription| subscription.plan == plan)
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Subscription> {
+        self.subscriptions.iter().find(|subscription| subscription.name == name)
     }
 
     /// Who is to be logged in: the reader that is asked for, or the only one with an active subscription.
@@ -75,27 +103,31 @@ impl Account {
 }
 
 impl Subscription {
-    pub(crate) fn status(&self) -> Status {
-        *self.status.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    pub(crate) fn state(&self) -> State {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn set_status(&self, status: Status) {
-        *self.status.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = status;
+    pub(crate) fn set_state(&self, state: State) {
+        *self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = state;
     }
 
     pub(crate) fn is_active(&self) -> bool {
-        self.status() == Status::Active
+        self.state().status == Status::Active
     }
 
-    /// The whole state that WordPress is to have of this reader, were the status as given.
-    pub(crate) fn member(&self, status: Status) -> Member<'_> {
+    pub(crate) fn plan(&self, id: &str) -> Option<&Plan> {
+        self.plans.iter().find(|plan| plan.id == id)
+    }
+
+    /// The whole state that WordPress is to have of this reader.
+    pub(crate) fn member(&self, state: &State) -> Member<'_> {
         Member {
-            email: self.email,
+            email: state.email.clone(),
             email_verified: true,
             display_name: self.full_name,
             first_name: self.first_name,
             last_name: self.last_name,
-            membership: Membership { status, plan: self.plan },
+            membership: Membership { status: state.status, plan: state.plan },
         }
     }
 }

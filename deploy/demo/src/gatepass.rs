@@ -8,6 +8,9 @@
 //! 3. [`Gatepass::log_in`], on that start page: the answer's `login_url` is where to send the browser. It is good for
 //!    one login within a minute, in the browser with that cookie, so it is asked for right there, never before.
 //!
+//! 4. [`Gatepass::standing`] and [`Gatepass::sessions`] tell what WordPress made of it, and
+//!    [`Gatepass::end_sessions`] signs the customer out there.
+//!
 //! This file is meant to be copied; it knows nothing of the rest of the panel.
 
 use std::time::Duration;
@@ -29,7 +32,7 @@ pub(crate) struct Gatepass {
 /// What WordPress is to know of a customer.
 #[derive(Debug, Serialize)]
 pub(crate) struct Member<'a> {
-    pub email: &'a str,
+    pub email: String,
     /// Whether the panel has seen proof that the address is the customer's.
     pub email_verified: bool,
     pub display_name: &'a str,
@@ -49,6 +52,44 @@ pub(crate) struct Membership<'a> {
 pub(crate) enum Status {
     Active,
     Canceled,
+}
+
+#[derive(Deserialize)]
+struct Known {
+    sync: Standing,
+}
+
+/// What WordPress made of the last change.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Standing {
+    pub state: SyncState,
+    pub wordpress_user_id: Option<u64>,
+    pub error: Option<Refusal>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SyncState {
+    Synced,
+    Pending,
+    Failed,
+}
+
+/// Why WordPress does not follow; `code` is made for programs.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Refusal {
+    pub code: String,
+    pub message: String,
+}
+
+/// A place where the customer is signed in.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Session {
+    pub started_at: String,
+    pub client_ip: Option<String>,
+    pub user_agent: String,
+    /// The click that it came from; none with a password.
+    pub handoff_id: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -74,15 +115,44 @@ impl Gatepass {
         })
     }
 
-    /// `PUT /v1/sites/{site}/members/{subject}`
-    pub(crate) async fn put_member(&self, subject: &str, member: &Member<'_>) -> Result<(), Error> {
+    /// `PUT /v1/sites/{site}/members/{subject}`. It is kept once this returns; WordPress is given two seconds to follow,
+    /// and if it does not, follows later.
+    pub(crate) async fn put_member(&self, subject: &str, member: &Member<'_>) -> Result<Standing, Error> {
+        let request = self.http.put(self.member_url(subject, None)).header("Prefer", "wait=2").json(member);
+        Ok(self.call(request).await?.json::<Known>().await?.sync)
+    }
+
+    /// `GET /v1/sites/{site}/members/{subject}`: whether WordPress has followed.
+    pub(crate) async fn standing(&self, subject: &str) -> Result<Standing, Error> {
+        let request = self.http.get(self.member_url(subject, None));
+        Ok(self.call(request).await?.json::<Known>().await?.sync)
+    }
+
+    /// `GET …/members/{subject}/sessions`: where the customer is signed in, as WordPress says now.
+    pub(crate) async fn sessions(&self, subject: &str) -> Result<Vec<Session>, Error> {
+        #[derive(Deserialize)]
+        struct Answer {
+            sessions: Vec<Session>,
+        }
+
+        let request = self.http.get(self.member_url(subject, Some("sessions")));
+        Ok(self.call(request).await?.json::<Answer>().await?.sessions)
+    }
+
+    /// `DELETE …/members/{subject}/sessions`: signs the customer out everywhere on the site.
+    pub(crate) async fn end_sessions(&self, subject: &str) -> Result<(), Error> {
+        let request = self.http.delete(self.member_url(subject, Some("sessions"))).header("Prefer", "wait=2");
+        self.call(request).await?;
+        Ok(())
+    }
+
+    fn member_url(&self, subject: &str, more: Option<&str>) -> Url {
         // A subject may hold ':' and '@', which mean something in a URL that is put together by hand.
         let mut url = self.members.clone();
         if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().push(subject);
+            path.pop_if_empty().push(subject).extend(more);
         }
-        self.call(self.http.put(url).json(member)).await?;
-        Ok(())
+        url
     }
 
     /// `GET /v1/sites/{site}`: where the button leads. A real panel would remember it; it changes only when the site

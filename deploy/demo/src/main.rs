@@ -81,7 +81,7 @@ async fn introduce_readers(panel: &Panel) -> Result<(), gatepass::Error> {
     const PAUSE: Duration = Duration::from_millis(250);
     let mut tries_left = 120_u32;
     for subscription in panel.account.subscriptions() {
-        let member = subscription.member(subscription.status());
+        let member = subscription.member(&subscription.state());
         while let Err(error) = panel.gatepass.put_member(subscription.subject, &member).await {
             if !error.is_temporary() || tries_left == 0 {
                 return Err(error);

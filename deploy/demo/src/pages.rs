@@ -7,17 +7,17 @@ use actix_web::{HttpRequest, HttpResponse, get, guard, post, web};
 use askama::Template;
 use serde::Deserialize;
 
-use crate::account::{Account, Subscription};
-use crate::gatepass::{Error, Gatepass, Status};
+use crate::account::{self, Account, Subscription};
+use crate::gatepass::{Error, Gatepass, Session, Standing, Status, SyncState};
 use crate::notice::Notice;
 
 /// Where a reader arrives on the site.
 const ARRIVAL: &str = "/wp-admin/profile.php";
 
-/// Styles are in the page, and nothing else is loaded. There is no `form-action`: Chromium applies it to the
+/// Styles are in the page, and nothing is loaded but the panel's own script. There is no `form-action`: Chromium applies it to the
 /// redirect that follows a form too, and ours leads to another site, as it must.
-const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; img-src data:; \
+     base-uri 'none'; frame-ancestors 'none'";
 
 /// What every handler needs; made once, shared by all workers.
 pub(crate) struct Panel {
@@ -30,12 +30,14 @@ pub(crate) struct Panel {
 type State = web::Data<Arc<Panel>>;
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
-    config.service(overview).service(start).service(healthz).service(
-        web::scope("/subscriptions/{plan}")
+    config.service(overview).service(start).service(healthz).service(live).service(site).service(
+        web::scope("/subscriptions/{name}")
             .guard(guard::Post())
             .service(log_in)
             .service(renew)
-            .service(cancel),
+            .service(cancel)
+            .service(save)
+            .service(end_sessions),
     );
     config.default_service(web::to(not_found));
 }
@@ -67,14 +69,14 @@ async fn overview(panel: State, said: Option<web::Query<Said>>) -> HttpResponse 
         let web::Query(Said { notice, about }) = said;
         (notice, about)
     });
-    let about = about.and_then(|plan| panel.account.by_plan(&plan));
+    let about = about.and_then(|plan| panel.account.by_name(&plan));
     page(HttpResponse::Ok(), &Overview { subscriptions: panel.account.subscriptions(), notice, about })
 }
 
 /// The button leads to the site, which binds the sign-in to this browser and sends it back to [`start`].
 #[post("/log-in")]
-async fn log_in(request: HttpRequest, panel: State, plan: web::Path<String>) -> HttpResponse {
-    with_subscription(&request, &panel, &plan, async |subscription| {
+async fn log_in(request: HttpRequest, panel: State, name: web::Path<String>) -> HttpResponse {
+    with_subscription(&request, &panel, &name, async |subscription| {
         match panel.gatepass.start_url(subscription.subject).await {
             Ok(Some(start_url)) => see_other(&start_url),
             Ok(None) => back(Notice::NotYet, subscription),
@@ -114,17 +116,52 @@ fn refused(error: &Error, subscription: &Subscription) -> HttpResponse {
 }
 
 #[post("/renew")]
-async fn renew(request: HttpRequest, panel: State, plan: web::Path<String>) -> HttpResponse {
-    with_subscription(&request, &panel, &plan, async |subscription| {
-        change(&panel.gatepass, subscription, Status::Active, Notice::Renewed).await
+async fn renew(request: HttpRequest, panel: State, name: web::Path<String>) -> HttpResponse {
+    with_subscription(&request, &panel, &name, async |subscription| {
+        let state = account::State { status: Status::Active, ..subscription.state() };
+        change(&panel.gatepass, subscription, state, Notice::Renewed).await
     })
     .await
 }
 
 #[post("/cancel")]
-async fn cancel(request: HttpRequest, panel: State, plan: web::Path<String>) -> HttpResponse {
-    with_subscription(&request, &panel, &plan, async |subscription| {
-        change(&panel.gatepass, subscription, Status::Canceled, Notice::Canceled).await
+async fn cancel(request: HttpRequest, panel: State, name: web::Path<String>) -> HttpResponse {
+    with_subscription(&request, &panel, &name, async |subscription| {
+        let state = account::State { status: Status::Canceled, ..subscription.state() };
+        change(&panel.gatepass, subscription, state, Notice::Canceled).await
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+struct Changes {
+    email: String,
+    plan: String,
+}
+
+#[post("/change")]
+async fn save(
+    request: HttpRequest,
+    panel: State,
+    name: web::Path<String>,
+    form: web::Form<Changes>,
+) -> HttpResponse {
+    with_subscription(&request, &panel, &name, async |subscription| {
+        let Some(plan) = subscription.plan(&form.plan) else { return back(Notice::Failed, subscription) };
+        let email = form.email.trim().to_owned();
+        let state = account::State { email, plan: plan.id, ..subscription.state() };
+        change(&panel.gatepass, subscription, state, Notice::Saved).await
+    })
+    .await
+}
+
+#[post("/end-sessions")]
+async fn end_sessions(request: HttpRequest, panel: State, name: web::Path<String>) -> HttpResponse {
+    with_subscription(&request, &panel, &name, async |subscription| {
+        match panel.gatepass.end_sessions(subscription.subject).await {
+            Ok(()) => back(Notice::SignedOut, subscription),
+            Err(error) => not_changed(&error, subscription),
+        }
     })
     .await
 }
@@ -133,19 +170,51 @@ async fn cancel(request: HttpRequest, panel: State, plan: web::Path<String>) -> 
 async fn change(
     gatepass: &Gatepass,
     subscription: &Subscription,
-    status: Status,
+    state: account::State,
     done: Notice,
 ) -> HttpResponse {
-    match gatepass.put_member(subscription.subject, &subscription.member(status)).await {
-        Ok(()) => {
-            subscription.set_status(status);
+    match gatepass.put_member(subscription.subject, &subscription.member(&state)).await {
+        Ok(_) => {
+            subscription.set_state(state);
             back(done, subscription)
         }
-        Err(error) => {
-            eprintln!("change of {}: {error}", subscription.subject);
-            back(if error.is_temporary() { Notice::TryAgain } else { Notice::Failed }, subscription)
-        }
+        Err(error) => not_changed(&error, subscription),
     }
+}
+
+fn not_changed(error: &Error, subscription: &Subscription) -> HttpResponse {
+    eprintln!("change of {}: {error}", subscription.subject);
+    let notice = match error {
+        Error::Refused { code, .. } if code == "validation_failed" => Notice::NotValid,
+        error if error.is_temporary() => Notice::TryAgain,
+        _ => Notice::Failed,
+    };
+    back(notice, subscription)
+}
+
+/// What WordPress has of a reader, a part of the page that `live.js` keeps fresh.
+#[derive(Template)]
+#[template(path = "site.html")]
+struct InWordPress {
+    /// None when Gatepass does not answer.
+    standing: Option<Standing>,
+    /// None when WordPress does not.
+    sessions: Option<Vec<Session>>,
+}
+
+#[get("/subscriptions/{name}/site")]
+async fn site(panel: State, name: web::Path<String>) -> HttpResponse {
+    let Some(subscription) = panel.account.by_name(&name) else { return not_found().await };
+    let gatepass = &panel.gatepass;
+    let standing = gatepass.standing(subscription.subject).await;
+    let sessions = gatepass.sessions(subscription.subject).await;
+    let part = InWordPress { standing: standing.ok(), sessions: sessions.ok() };
+    page(HttpResponse::Ok(), &part)
+}
+
+#[get("/live.js")]
+async fn live() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/javascript").body(include_str!("../templates/live.js"))
 }
 
 fn notice_for(error: &Error) -> Notice {
@@ -162,7 +231,7 @@ fn notice_for(error: &Error) -> Notice {
 async fn with_subscription(
     request: &HttpRequest,
     panel: &Panel,
-    plan: &str,
+    name: &str,
     handle: impl AsyncFnOnce(&Subscription) -> HttpResponse,
 ) -> HttpResponse {
     let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
@@ -170,7 +239,7 @@ async fn with_subscription(
         let text = "This request came from another site. Please use the buttons on our own page.";
         return page(HttpResponse::Forbidden(), &Message { title: "Not from here", text });
     }
-    match panel.account.by_plan(plan) {
+    match panel.account.by_name(name) {
         Some(subscription) => handle(subscription).await,
         None => not_found().await,
     }
@@ -190,7 +259,7 @@ async fn not_found() -> HttpResponse {
 }
 
 fn back(notice: Notice, subscription: &Subscription) -> HttpResponse {
-    see_other(&format!("/?notice={}&about={}", notice.name(), subscription.plan))
+    see_other(&format!("/?notice={}&about={}", notice.name(), subscription.name))
 }
 
 /// 303: the browser goes on with GET, and a reload does not send the form again.
@@ -263,7 +332,7 @@ mod tests {
         let request =
             test::TestRequest::post().uri("/subscriptions/paper/cancel").insert_header((header::ORIGIN, OWN));
         assert_eq!(test::call_service(&app, request.to_request()).await.status(), StatusCode::SEE_OTHER);
-        assert_eq!(panel.account.by_plan("paper").unwrap().status(), Status::Active);
+        assert_eq!(panel.account.by_name("paper").unwrap().state().status, Status::Active);
     }
 
     #[actix_web::test]
@@ -281,6 +350,6 @@ mod tests {
         let request = test::TestRequest::get().uri("/?notice=ended&about=%3Cscript%3E").to_request();
         let html = String::from_utf8(test::call_and_read_body(&app, request).await.to_vec()).unwrap();
         assert_eq!(html.matches(">Log in to site</button>").count(), 2);
-        assert!(html.contains("Your subscription has ended") && !html.contains("<script"));
+        assert!(html.contains("Your subscription has ended") && !html.contains("<script>"));
     }
 }
