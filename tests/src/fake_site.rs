@@ -144,6 +144,11 @@ impl FakeSite {
         })
     }
 
+    /// Nobody answers at its address from now on; whoever likes may listen there.
+    pub async fn fall_silent(&self) {
+        self.server.stop(false).await;
+    }
+
     /// How it answers from now on.
     pub fn answers(&self, challenge: Challenge) {
         *self.challenge.lock().unwrap_or_else(PoisonError::into_inner) = challenge;

@@ -21,6 +21,7 @@
 pub mod api;
 pub mod browser;
 pub mod demo;
+pub mod dice;
 pub mod fake_landing;
 pub mod fake_poke;
 pub mod fake_site;

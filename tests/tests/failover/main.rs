@@ -5,7 +5,6 @@
 //! `--long` (or `GATEPASS_TEST_LONG`): at least 20 promotions and 100,000 tokens. `--seed N` (or
 //! `GATEPASS_TEST_SEED`): the order of an earlier run.
 
-mod dice;
 mod ledger;
 mod rounds;
 mod rules;
@@ -23,10 +22,10 @@ use gatepass_tests::gatepass::Gatepass;
 use gatepass_tests::process::tail;
 use gatepass_tests::sentinel::Group;
 
-use crate::dice::Dice;
 use crate::rounds::{Conductor, Fault};
 use crate::traffic::Traffic;
 use crate::world::World;
+use gatepass_tests::dice::Dice;
 
 /// More flags for `gatepass serve`: nobody here asks like a person.
 const SERVE_FLAGS: &[&str] = &["--limit-member", "0", "--limit-token", "0", "--limit-address", "0"];

@@ -12,11 +12,11 @@ use reqwest::StatusCode;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::dice::Dice;
 use crate::ledger::{Attempt, Ledger};
 use crate::rules::{Asked, Conditions, Outages};
 use crate::wire::{Answer, Wire};
 use crate::world::World;
+use gatepass_tests::dice::Dice;
 
 /// How many tokens are held back at most.
 const HELD: usize = 2000;

@@ -10,7 +10,7 @@ use gatepass_tests::forge::Forge;
 use gatepass_tests::gatepass::Gatepass;
 use gatepass_tests::{PanelApi, Result};
 
-use crate::dice::Dice;
+use gatepass_tests::dice::Dice;
 
 /// How many customers there are: so many that no limit on one of them is met.
 const MEMBERS: usize = 300;

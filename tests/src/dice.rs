@@ -5,10 +5,12 @@
 pub struct Dice(u64);
 
 impl Dice {
+    /// Dice that fall as this seed says.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
+    /// Any number.
     pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -27,6 +29,7 @@ impl Dice {
         self.below(100) < chance
     }
 
+    /// Puts them in any order.
     pub fn shuffle<T>(&mut self, things: &mut [T]) {
         for last in (1..things.len()).rev() {
             things.swap(last, self.below(last + 1));
