@@ -21,6 +21,7 @@ mod hostile;
 mod identity;
 mod limits;
 mod member_login;
+mod members;
 mod metrics;
 mod outbound;
 mod owner_log;
@@ -246,7 +247,7 @@ gatepass_tests::run! {
         asking::a_panel_that_is_asked_decides_at_every_login,
         asking::without_an_answer_of_the_panel_nobody_is_let_in,
         asking::a_question_that_gatepass_did_not_sign_is_not_answered,
-        releases::a_customer_is_signed_in_on_every_release,
+        releases::a_member_lives_on_every_release,
         releases::each_blog_of_a_network_is_a_site_of_its_own,
         support::a_support_session_is_marked_and_ends_within_the_hour,
         support::the_owner_can_forbid_it,
@@ -271,6 +272,17 @@ gatepass_tests::run! {
         member_login::members_log_in_on_a_page_of_the_owners,
         member_login::the_form_leads_nowhere_else_and_is_nowhere_else,
         member_login::the_form_is_a_block_in_the_editor,
+        sync::an_account_comes_and_changes_without_a_login,
+        sync::what_cannot_be_done_is_told_with_its_reason_and_leaves_everything_as_it_was,
+        sync::what_becomes_of_a_removed_members_account_is_the_owners_choice,
+        sync::pulls_at_once_are_one_and_none_is_lost,
+        sync::php_may_die_anywhere,
+        sync::a_new_primary_is_followed_from_the_beginning_and_whom_it_does_not_know_is_shut_out,
+        sync::a_site_that_no_poke_reaches_follows_by_cron,
+        sync::a_strangers_poke_costs_nothing,
+        sync::a_login_undoes_no_cancellation_that_was_heard_meanwhile,
+        sync::the_panel_sees_and_ends_the_sessions_that_wordpress_has,
+        sync::on_a_network_a_member_belongs_to_the_blog_and_its_sessions_to_all,
         second_factor::a_support_session_keeps_its_marks_through_a_second_factor,
         second_factor::a_live_support_session_gets_nobody_past_a_second_factor,
         second_factor::losing_the_cookie_between_the_factors_sheds_nothing,
