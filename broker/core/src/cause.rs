@@ -157,6 +157,8 @@ explanations! {
             "Put the member with another username, or none.";
         "email_invalid" "WordPress does not take this e-mail address."
             "Put the member with another address; what is no address for WordPress its function is_email() tells.";
+        "heir_missing" "The user to whom the content of deleted members goes is not there any more; nothing was deleted."
+            "Have the owner choose another one under Settings, Gatepass, and try again (gatepass member sync).";
         "role_not_allowed" "None of the member's roles is one that the owner allows."
             "Compare the member's roles with those ticked in WordPress under Settings, Gatepass.";
         "support_forbidden" "The site's owner does not let support staff sign in on a customer's behalf."
