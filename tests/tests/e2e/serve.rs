@@ -98,7 +98,7 @@ pub async fn a_wrong_call_says_what_would_be_right_and_repeats_no_secret() -> Re
         "",
     );
     assert_said(&run(&["site", "add", "http://example.com"], &[])?, 2, &["https://"], "");
-    assert_said(&run(&["site", "add", "https://example.com/blog"], &[])?, 2, &["without a path"], "");
+    assert_said(&run(&["site", "add", "https://example.com/?blog"], &[])?, 2, &["without a query"], "");
     assert_said(&run(&["site", "show", "nonsense"], &[])?, 2, &["a site id"], "");
     assert_said(&run(&["client", "add", "x", "--scope", "all"], &[])?, 2, &["one of handoffs"], "");
     assert_said(&run(&[], &[])?, 2, &["Usage"], "");

@@ -25,7 +25,7 @@ pub async fn declining_spends_nothing_and_leaves_everything_as_it_was(stack: &St
     let (browser, handoff) = asked(stack, "declined").await?;
     let text = browser.text().await?;
     assert!(text.contains(ADMIN) && text.contains("is signed out here"), "both names are told: {text}");
-    assert_eq!(stack.wordpress.user_id("declined@example.com")?, None, "asking makes no account");
+    assert_eq!(stack.wordpress.session_rows("declined@example.com")?, 0, "asking makes no session");
     let trail = stack.api.trail(&handoff.id).await?;
 
     browser.click(&format!("Stay signed in as {ADMIN}")).await?;

@@ -188,15 +188,20 @@ final class Gatepass_Follower {
 	 * @param Gatepass_Identity   $identity Who.
 	 * @param Gatepass_Change     $change   What has changed.
 	 * @param Gatepass_Sync_State $state    How far this site has followed.
-	 * @return int The user's number.
+	 * @return int|null The user's number; null if there is none and none is needed.
 	 * @throws Gatepass_Refusal If it cannot be done.
 	 */
-	private function make( Gatepass_Identity $identity, Gatepass_Change $change, Gatepass_Sync_State $state ): int {
+	private function make( Gatepass_Identity $identity, Gatepass_Change $change, Gatepass_Sync_State $state ): ?int {
 		$wanted = $change->wanted();
 		if ( null === $wanted ) {
 			throw Gatepass_Refusal::account( 'internal' );
 		}
-		$user = $this->members->find( $identity ) ?? $this->members->create( $identity, $wanted );
+		$user = $this->members->find( $identity );
+		if ( null === $user && ! $change->standing()->allows( $state->now() ) ) {
+			// Whoever may not come in needs no account; it is made when they may.
+			return null;
+		}
+		$user = $user ?? $this->members->create( $identity, $wanted );
 		try {
 			// The standing first, and whatever becomes of the rest: the gate goes by it.
 			$this->hear_of( $user, $identity, $change, $state );

@@ -300,6 +300,7 @@ final class Gatepass_Sync {
 			if ( $page->has_more() && '' === $pause && $cursor <= $state->cursor() ) {
 				return $this->failed( $state, 'bridge_answered_nonsense' );
 			}
+			$has_moved = $cursor > $state->cursor();
 			$state = $state->with( array( 'cursor' => $cursor ) );
 			$state->save();
 			if ( '' !== $pause ) {
@@ -310,7 +311,7 @@ final class Gatepass_Sync {
 				return new Gatepass_Pulled( Gatepass_Pulled::MORE, $cursor );
 			}
 			// Asked once more from the last one on: so the bridge knows that this site has all there is, and need not poke it.
-			$more = array() !== $page->changes() && ! $this->is_time_up();
+			$more = $has_moved && ! $this->is_time_up();
 		} while ( $more );
 
 		if ( $state->is_resyncing() ) {
