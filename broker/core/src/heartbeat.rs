@@ -163,7 +163,7 @@ impl Heartbeat {
         let Some(paired) = site.paired.as_ref().filter(|paired| *paired.key.kid() == self.kid) else {
             return (Heard::NotPaired, None);
         };
-        if !site.origin.holds(&self.url) {
+        if !site.origin.is(&self.url) {
             return (Heard::Elsewhere, self.tell_conflict(&site.pulse, now));
         }
         let moved = paired.landing_url != self.landing_url;

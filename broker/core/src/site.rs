@@ -67,6 +67,12 @@ impl Origin {
         Url::parse(&url.origin().ascii_serialization()).map(Self).map_err(|_| InvalidOrigin::NotAUrl)
     }
 
+    /// Whether this is the address of that very site, and not of one in a folder of it: a copy lies there often, and has
+    /// its key.
+    pub fn is(&self, url: &Url) -> bool {
+        self.holds(url) && url.path().trim_end_matches('/') == self.folder()
+    }
+
     /// Whether `url` lies there.
     pub fn holds(&self, url: &Url) -> bool {
         let below = url.path().strip_prefix(self.folder());
@@ -280,6 +286,14 @@ mod tests {
         ] {
             assert_eq!(holds(at, url), expected, "{at} {url}");
         }
+        let is = |at: &str, url: &str| site(at).is(&Url::parse(url).unwrap());
+        assert!(
+            is("https://a.example", "https://a.example/")
+                && is("https://a.example/two", "https://a.example/two/")
+        );
+        assert!(!is("https://a.example", "https://a.example/staging"), "a copy in a folder");
+        assert!(!is("https://a.example/two", "https://a.example/two/three"));
+        assert!(!is("https://a.example/two", "https://a.example/"));
         assert_eq!(site("https://a.example/two/").to_string(), "https://a.example/two");
         assert_eq!(site("https://a.example/two/"), site("https://A.example:443/two"));
     }

@@ -43,7 +43,7 @@ pub(super) async fn create(
     let mut errors: Vec<_> =
         validate::site_url(&url).into_iter().chain(validate::versions(&versions)).collect();
     // Of a site that lives elsewhere its landing page does too, and it is to learn the reason.
-    if site.origin.holds(&url) {
+    if site.origin.is(&url) {
         errors.extend(validate::landing_url(&landing_url, &site.origin));
     }
     Problem::check(errors)?;

@@ -73,7 +73,7 @@ pub(super) async fn create(
     }
     let context = Context { client_ip: Some(from.0), ..Context::new(request_id, Actor::Site) };
 
-    if !site.origin.holds(&body.url) {
+    if !site.origin.is(&body.url) {
         refuse(&state, id, "identity_conflict", &context).await?;
         let detail = format!(
             "the code is for {}, this site says it is {}; register this address, or correct the site's",
