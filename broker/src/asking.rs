@@ -14,7 +14,9 @@ use gatepass_core::store::{Entry, MemberPut};
 use gatepass_core::validate;
 use gatepass_core::{Subject, Timestamp};
 use gatepass_http::destinations::Destinations;
+use gatepass_http::load::Load;
 use gatepass_http::outbound::{CallError, Outbound};
+use gatepass_http::regulars::Regulars;
 use gatepass_http::{Code, Problem};
 use gatepass_keys::token::question::{QuestionClaims, sign};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -24,6 +26,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::BrokerState;
+use crate::places::Places;
 
 /// How long the panel may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -39,18 +42,21 @@ enum Said {
     Membership(Membership),
 }
 
-fn read(answer: &[u8]) -> Result<Said, serde_json::Error> {
+/// Reads an answer; `None` is `{"membership": null}`.
+fn read(answer: &[u8]) -> Result<Option<Said>, serde_json::Error> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct MembershipOnly {
-        membership: Membership,
+        membership: Option<Membership>,
     }
 
     let answer: serde_json::Value = serde_json::from_slice(answer)?;
     if answer.get("email").is_some() {
-        serde_json::from_value(answer).map(Said::Whole)
+        serde_json::from_value(answer).map(Said::Whole).map(Some)
+    } else if answer.get("membership").is_none() {
+        Err(serde::de::Error::missing_field("membership"))
     } else {
-        serde_json::from_value(answer).map(|MembershipOnly { membership }| Said::Membership(membership))
+        serde_json::from_value(answer).map(|MembershipOnly { membership }| membership.map(Said::Membership))
     }
 }
 
@@ -58,33 +64,56 @@ fn read(answer: &[u8]) -> Result<Said, serde_json::Error> {
 #[derive(Debug, thiserror::Error)]
 enum NoAnswer {
     #[error("{0}")]
-    Call(#[from] CallError),
+    Call(CallError),
+    /// Where its name leads to is nothing that a panel is told.
+    #[error(
+        "the panel's address is not a public one, and Gatepass may call no other; its operator can allow it"
+    )]
+    Forbidden,
     #[error("no answer in {} seconds", PATIENCE.as_secs())]
     TooLate,
     #[error("the panel answered with status {0}")]
     Status(u16),
-    #[error("the panel's answer is no JSON of a membership: {0}")]
-    Shape(String),
-    #[error("the panel's answer is refused: {0}")]
-    Invalid(String),
+    /// Nothing of the answer itself: it may say anything of anybody.
+    #[error("the panel's answer is no JSON of a membership")]
+    Shape,
+    #[error("the panel's answer is refused: {field} is {code}")]
+    Invalid { field: String, code: &'static str },
+}
+
+impl From<CallError> for NoAnswer {
+    fn from(error: CallError) -> Self {
+        if matches!(error, CallError::Forbidden(_)) { Self::Forbidden } else { Self::Call(error) }
+    }
 }
 
 /// Calls panels.
 #[derive(Debug)]
 pub(crate) struct Asker {
     outbound: Outbound,
+    /// Who asks keeps a request's place for as long as the panel takes: no panel may take them all.
+    places: Arc<Places>,
+    /// How often each site's panel is asked: no key makes a flood of it.
+    questions: Regulars,
+    /// How often the trail of each site is told of a silent panel.
+    told: Regulars,
 }
 
 impl Asker {
     pub(crate) fn new(destinations: Arc<Destinations>) -> Result<Self, reqwest::Error> {
-        Ok(Self { outbound: Outbound::new(destinations)? })
+        Ok(Self {
+            outbound: Outbound::new(destinations)?,
+            places: Places::new(128, 64),
+            // 20 a second and 300 at once; once a second and 30 at once.
+            questions: Regulars::new(50_000, 300),
+            told: Regulars::new(1_000_000, 30),
+        })
     }
 
     /// What the panel says; `None` when it does not know the customer.
     async fn call(&self, url: &Url, token: &str, body: String) -> Result<Option<Said>, NoAnswer> {
         let mut request = Request::new(Method::POST, url.clone());
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|error| NoAnswer::Shape(error.to_string()))?;
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| NoAnswer::Shape)?;
         bearer.set_sensitive(true);
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, bearer);
@@ -92,19 +121,23 @@ impl Asker {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         *request.body_mut() = Some(body.into());
         let mut response = self.outbound.send(request).await?;
-        match response.status() {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Ok(None),
-            status => return Err(NoAnswer::Status(status.as_u16())),
+        let status = response.status();
+        if status != StatusCode::OK && status != StatusCode::NOT_FOUND {
+            return Err(NoAnswer::Status(status.as_u16()));
         }
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(CallError::from)? {
             answer.extend_from_slice(&chunk);
             if answer.len() > MAX_ANSWER_BYTES {
-                return Err(NoAnswer::Shape(format!("more than {MAX_ANSWER_BYTES} bytes")));
+                return Err(NoAnswer::Shape);
             }
         }
-        read(&answer).map(Some).map_err(|error| NoAnswer::Shape(error.to_string()))
+        // Any server answers 404 to what it does not know. That the customer is unknown only the panel itself can say.
+        match read(&answer) {
+            Ok(said) if said.is_none() || status == StatusCode::OK => Ok(said),
+            Err(_) if status == StatusCode::OK => Err(NoAnswer::Shape),
+            _ => Err(NoAnswer::Status(status.as_u16())),
+        }
     }
 }
 
@@ -113,15 +146,26 @@ pub(crate) async fn ask(
     state: &BrokerState,
     site: &Site,
     subject: &Subject,
+    load: &Load,
     context: &Context,
 ) -> Result<Option<Timestamp>, Problem> {
     let Some(url) = &site.policy.membership_url else { return Ok(None) };
+    let asker = &state.asker;
+    let _place = asker.places.take(&site.tenant, load.max() / 4).ok_or_else(|| {
+        Problem::new(Code::Overloaded)
+            .detail("the panel is asked about too many at a time and answers too slowly")
+    })?;
     for _ in 0..TRIES {
         // Read before it is asked: an answer must not undo what the panel puts meanwhile.
         let known = state.store.member(site.id, subject).await?;
         let asked_at = state.ambient.now();
+        asker.questions.admit(site.id, asked_at)?;
         let said = match question(state, site, url, subject, asked_at).await? {
             Ok(said) => said,
+            // The trail is told of the first ones; a panel that stays silent would fill it.
+            Err(_) if asker.told.admit(site.id, asked_at).is_err() => {
+                return Err(Problem::new(Code::MembershipUnknown));
+            }
             Err(why) => {
                 let entry = Entry {
                     at: state.ambient.now(),
@@ -173,7 +217,7 @@ fn check(said: Option<Said>, site: &Site) -> Result<Option<Said>, NoAnswer> {
     };
     match errors.first() {
         None => Ok(said),
-        Some(error) => Err(NoAnswer::Invalid(format!("{}: {}", error.field, error.message))),
+        Some(error) => Err(NoAnswer::Invalid { field: error.field.clone(), code: error.code }),
     }
 }
 
@@ -220,9 +264,10 @@ mod tests {
     #[test]
     fn a_panel_may_say_all_or_the_membership_alone() {
         let read = |text: &str| read(text.as_bytes()).map_err(|error| error.to_string());
-        assert!(matches!(read(r#"{"membership": {"status": "active"}}"#), Ok(Said::Membership(_))));
+        assert!(matches!(read(r#"{"membership": {"status": "active"}}"#), Ok(Some(Said::Membership(_)))));
+        assert!(matches!(read(r#"{"membership": null}"#), Ok(None)), "nobody's customer");
         let whole = r#"{"email": "mia@example.com", "membership": {"status": "active"}}"#;
-        assert!(matches!(read(whole), Ok(Said::Whole(_))));
+        assert!(matches!(read(whole), Ok(Some(Said::Whole(_)))));
         for wrong in [
             "",
             "[]",

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use gatepass_core::client::Scope;
 use gatepass_core::handoff::{Details, Handoff, OnBehalf, Outcome, Revocation, State};
 use gatepass_core::issue::{self, issue};
@@ -15,6 +15,7 @@ use gatepass_http::{Code, Json, Problem, Then};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::members::load;
 use crate::BrokerState;
 use crate::asking;
 use crate::error::from_issue;
@@ -84,6 +85,7 @@ pub(super) struct Created {
 
 pub(super) async fn create(
     state: web::Data<BrokerState>,
+    request: HttpRequest,
     Then(OwnSite { site, by }, Json(body)): Then<OwnSite, Json<NewHandoff>>,
 ) -> Result<HttpResponse, Problem> {
     by.may(Scope::Handoffs)?;
@@ -125,7 +127,7 @@ pub(super) async fn create(
 
     let context = gatepass_core::event::Context { client_ip: body.client_ip, ..by.context };
     let bound = body.binding.is_some();
-    let asked_at = asking::ask(&state, &site, &body.subject, &context).await?;
+    let asked_at = asking::ask(&state, &site, &body.subject, load(&request)?, &context).await?;
     let request = issue::Request {
         site: site.id,
         subject: body.subject,

@@ -80,6 +80,10 @@ pub(super) async fn create(
         return Err(Problem::invalid(vec![FieldError::new("url", "invalid", message)]));
     }
     check_policy(&body.policy)?;
+    if body.policy.membership_url.is_some() {
+        // Whoever answers there decides about members.
+        by.may(Scope::MembersWrite)?;
+    }
     let now = state.ambient.now();
     let site = Site {
         id: SiteId::generate(now, state.ambient.rng())?,
@@ -200,6 +204,9 @@ pub(super) async fn update(
     Then(OwnSite { site, by }, Json(body)): Then<OwnSite, Json<Change>>,
 ) -> Result<web::Json<Answer>, Problem> {
     by.may(Scope::Sites)?;
+    if matches!(body.policy.membership_url, Field::Named(Some(_))) {
+        by.may(Scope::MembersWrite)?;
+    }
     let change: ChangePolicy = Arc::new(move |policy| {
         let policy = body.policy.apply(policy);
         let errors = validate::policy(&policy);

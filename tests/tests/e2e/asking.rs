@@ -103,6 +103,16 @@ pub async fn a_panel_that_is_asked_decides_at_every_login() -> Result {
     fs::remove_file(scene.panel.folder.join("mia.json"))?;
     assert_eq!(scene.issue().await?.code(), "membership_inactive", "the panel does not know her any more");
 
+    // A 404 of anybody else's says nothing of her.
+    scene.panel.says("mia", &json!({ "status": "active" }))?;
+    scene.issue().await?.ok()?;
+    let page = scene.panel.folder.join("membership.php");
+    fs::rename(&page, page.with_extension("away"))?;
+    assert_eq!(scene.issue().await?.code(), "membership_unknown");
+    let known = scene.api.site_call(reqwest::Method::GET, "/members/mia", None).await?.ok()?;
+    assert_eq!(known["membership"]["status"], "active");
+    fs::rename(page.with_extension("away"), &page)?;
+
     // Canceled in between, by a call: the redemption looks at that, whatever was answered before.
     scene.panel.says("mia", &json!({ "status": "active" }))?;
     let issued = scene.issue().await?;
@@ -118,9 +128,11 @@ pub async fn without_an_answer_of_the_panel_nobody_is_let_in() -> Result {
         assert_eq!((answer.status, answer.code()), (StatusCode::SERVICE_UNAVAILABLE, "membership_unknown"))
     };
 
-    for nonsense in
-        [json!({ "status": "all right" }), json!("active"), json!({ "status": "active", "admin": true })]
-    {
+    for nonsense in [
+        json!({ "status": "what the panel should not have said" }),
+        json!("active"),
+        json!({ "status": "active", "admin": true }),
+    ] {
         scene.panel.says("mia", &nonsense)?;
         unknown(scene.issue().await?);
     }
@@ -134,6 +146,8 @@ pub async fn without_an_answer_of_the_panel_nobody_is_let_in() -> Result {
     scene.panel.service.stop();
     unknown(scene.issue().await?);
     let told = scene.api.site_call(reqwest::Method::GET, "/events", None).await?.ok()?;
+    let secret = "what the panel should not have said";
+    assert!(!told.to_string().contains(secret), "{told}");
     let causes = told["events"].as_array().ok_or("no events")?.iter();
     let causes = causes.filter(|event| event["cause"] == "membership_unknown");
     assert_eq!(causes.count(), 5, "{told}");
@@ -168,4 +182,49 @@ pub async fn a_question_that_gatepass_did_not_sign_is_not_answered() -> Result {
         assert!(!answer.text().await?.contains("active"), "{token}");
     }
     Ok(())
+}
+
+/// A panel that takes connections and says nothing holds up its own customers, and nobody else's.
+pub async fn a_silent_panel_takes_nobody_elses_place() -> Result {
+    let scene = Scene::start().await?;
+    scene.api.put_status("mia", "active").await?;
+    fs::write(scene.panel.folder.join("slow"), "60000")?;
+    let ask = json!({ "subject": "mia" });
+    let asked = futures_of(600, || scene.api.try_issue(&ask));
+    let (answers, others) = tokio::join!(asked, async {
+        tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+        let mut others = Vec::new();
+        for _ in 0..5 {
+            others.push(scene.api.site_call(reqwest::Method::GET, "/members/mia", None).await?.status);
+        }
+        Result::Ok(others)
+    });
+    assert!(others?.iter().all(StatusCode::is_success), "whoever asks for something else is answered");
+    for answer in answers {
+        assert!(["membership_unknown", "overloaded", "rate_limited"].contains(&answer?.code()));
+    }
+    let told = scene.api.site_call(reqwest::Method::GET, "/events", None).await?.ok()?;
+    let told = told["events"].as_array().map_or(0, Vec::len);
+    assert!(told < 60, "the trail is not filled by it: {told}");
+    Ok(())
+}
+
+async fn futures_of<F: Future<Output = Result<Answer>>>(
+    count: usize,
+    make: impl Fn() -> F,
+) -> Vec<Result<Answer>> {
+    let mut all: Vec<_> = (0..count).map(|_| Box::pin(make())).collect();
+    let mut answers = Vec::new();
+    std::future::poll_fn(|context| {
+        all.retain_mut(|asked| match asked.as_mut().poll(context) {
+            std::task::Poll::Ready(answer) => {
+                answers.push(answer);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if all.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    answers
 }

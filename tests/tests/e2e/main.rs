@@ -246,6 +246,7 @@ gatepass_tests::run! {
         plugin::a_bridge_that_is_another_issuer_than_the_code_says_is_refused,
         asking::a_panel_that_is_asked_decides_at_every_login,
         asking::without_an_answer_of_the_panel_nobody_is_let_in,
+        asking::a_silent_panel_takes_nobody_elses_place,
         asking::a_question_that_gatepass_did_not_sign_is_not_answered,
         releases::a_member_lives_on_every_release,
         releases::each_blog_of_a_network_is_a_site_of_its_own,

@@ -170,7 +170,7 @@ fn may_wait(
     Ok(state.waits.begin(&by.client.tenant, load(request)?))
 }
 
-fn load(request: &HttpRequest) -> Result<&Load, Problem> {
+pub(super) fn load(request: &HttpRequest) -> Result<&Load, Problem> {
     let load = request.app_data::<web::Data<Load>>();
     load.map(|load| &***load).ok_or_else(|| Problem::new(Code::Internal))
 }
