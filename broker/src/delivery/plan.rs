@@ -50,9 +50,15 @@ struct Entry {
     changed: Option<Timestamp>,
     /// When it was last poked, or that ended.
     last: Option<Timestamp>,
+    /// Whether the last poke was answered, but took longer than [`SLOW`].
+    slow: bool,
 }
 
-/// Whether a poke goes to a site that did not answer the one before.
+/// How long a site takes at most that is not counted to those that fail: a change has to be everywhere within seconds,
+/// and who answers slowly takes the others' places.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// Whether a poke goes to a site that did not answer the one before, or only after a long time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Failing {
     Yes,
@@ -128,7 +134,7 @@ impl Plan {
         let mut begun = Vec::new();
         for (_, site) in due {
             let Some(entry) = self.sites.get_mut(&site) else { continue };
-            let failing = if entry.failures > 0 { Failing::Yes } else { Failing::No };
+            let failing = entry.failing();
             let no_room = self.in_flight >= MAX_IN_FLIGHT
                 || failing == Failing::Yes && self.failing_in_flight >= MAX_IN_FLIGHT_FAILING;
             if no_room {
@@ -150,7 +156,8 @@ impl Plan {
         if self.in_flight >= MAX_IN_FLIGHT {
             return None;
         }
-        let has_room = |entry: &&Entry| entry.failures == 0 || self.failing_in_flight < MAX_IN_FLIGHT_FAILING;
+        let has_room =
+            |entry: &&Entry| entry.failing() == Failing::No || self.failing_in_flight < MAX_IN_FLIGHT_FAILING;
         self.sites.values().filter(has_room).filter_map(|entry| entry.due).min()
     }
 
@@ -199,6 +206,7 @@ impl Plan {
 
     fn end(&mut self, site: SiteId, now: Timestamp) -> Option<&mut Entry> {
         let entry = self.sites.get_mut(&site)?;
+        entry.slow = entry.last.is_some_and(|began| began.age_at(now) > SLOW);
         let failing = entry.in_flight.take()?;
         self.in_flight = self.in_flight.saturating_sub(1);
         self.failing_in_flight = self.failing_in_flight.saturating_sub(usize::from(failing == Failing::Yes));
@@ -208,6 +216,11 @@ impl Plan {
 }
 
 impl Entry {
+    /// Whether it has to take one of the few places.
+    const fn failing(&self) -> Failing {
+        if self.failures > 0 || self.slow { Failing::Yes } else { Failing::No }
+    }
+
     /// At once; a site that does not answer, after a pause.
     fn soonest(&self, now: Timestamp) -> Timestamp {
         match self.last {
@@ -367,6 +380,27 @@ mod tests {
             }
         }
         assert_eq!(plan.sites.len(), MAX_SITES);
+    }
+
+    #[test]
+    fn a_site_that_answers_slowly_takes_one_of_the_few_places_until_it_is_quick_again() {
+        let mut plan = Plan::default();
+        let poke_all = |plan: &mut Plan, now: u64| {
+            for number in 0..64 {
+                plan.changed(site(number), at(now));
+            }
+            plan.begin(at(now))
+        };
+        assert_eq!(poke_all(&mut plan, 0).len(), 64);
+        (0..64).for_each(|number| plan.reached(site(number), at(9_500)));
+        let begun = poke_all(&mut plan, 20_000);
+        assert_eq!(begun.len(), MAX_IN_FLIGHT_FAILING, "they leave room for others");
+        begun.iter().for_each(|site| plan.reached(*site, at(20_100)));
+        for site in &begun {
+            plan.changed(*site, at(30_000));
+        }
+        let again = plan.begin(at(30_000));
+        assert!(begun.iter().all(|site| again.contains(site)), "they were quick");
     }
 
     #[derive(Debug, Clone)]
