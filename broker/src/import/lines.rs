@@ -1,7 +1,7 @@
 //! Cuts a stream of bytes into lines, none of which is ever longer in memory than it may be.
 
 /// The longest line, in bytes. A member with all its fields at their limits is under 8 KiB.
-pub const MAX_LINE_BYTES: usize = 64 * 1024;
+pub const MAX_LINE_BYTES: usize = 16 * 1024;
 
 /// One line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

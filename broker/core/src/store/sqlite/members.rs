@@ -1,5 +1,7 @@
 //! Members in `SQLite`.
 
+use std::time::{Duration, Instant};
+
 use async_trait::async_trait;
 use rusqlite::{Connection, Row, Transaction, params};
 
@@ -15,6 +17,8 @@ use crate::store::{Asking, Errand, MemberPut, MemberRemoval, Members, Result};
 
 /// How many members are put in one transaction.
 const PUT_AT_ONCE: usize = 500;
+/// The longest pause between two of these transactions.
+const PAUSE_AT_MOST: Duration = Duration::from_millis(500);
 
 /// What [`read`] reads.
 pub(super) const COLUMNS: &str = "subject, doc, revision, updated_at, sessions_ended, report, position, \
@@ -216,7 +220,7 @@ impl Members for Sqlite {
         let mut bucket = vec![self.limits.members_by(context)];
         let mut answers = Vec::with_capacity(members.len());
         for some in members.chunks(PUT_AT_ONCE) {
-            let (some, context) = (some.to_vec(), context.clone());
+            let (some, context, began) = (some.to_vec(), context.clone(), Instant::now());
             let (put, left) = self
                 .write(move |transaction| {
                     let exists = sites::exists(transaction, site)?;
@@ -230,6 +234,9 @@ impl Members for Sqlite {
                 .await?;
             answers.extend(put);
             bucket = left;
+            // SQLite does not queue writers: another process, whose logins want to be spent, would come to its turn by
+            // chance alone.
+            tokio::time::sleep(began.elapsed().min(PAUSE_AT_MOST)).await;
         }
         Ok(answers)
     }
