@@ -7,6 +7,7 @@ use reqwest::{Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::support::{desk, handoff_by_sam, install, sam, sessions};
+use crate::sync::keep_pokes_out;
 
 /// What the plugin two-factor, 0.14 to 0.16, does to a login: the same hooks at the same priorities, in the same order.
 /// The code is always 123456.
@@ -322,6 +323,8 @@ pub async fn what_is_put_off_ends_when_it_is_used_and_with_its_time() -> Result 
 
 pub async fn a_session_made_anew_within_a_support_session_is_one_too() -> Result {
     let stack = Stack::start().await?;
+    // The user is to be made by the sign-in.
+    keep_pokes_out(&stack)?;
     let desk = desk(&stack)?;
     install(
         &stack,

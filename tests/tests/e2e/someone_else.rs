@@ -33,7 +33,7 @@ pub async fn declining_spends_nothing_and_leaves_everything_as_it_was(stack: &St
     assert_eq!(browser.signed_in_as().await?.as_deref(), Some(ADMIN));
     assert_eq!(stack.api.handoff(&handoff.id).await?["state"], "issued");
     assert_eq!(stack.api.trail(&handoff.id).await?, trail);
-    assert_eq!(stack.wordpress.user_id("declined@example.com")?, None);
+    assert_eq!(stack.wordpress.session_rows("declined@example.com")?, 0);
     Ok(())
 }
 
