@@ -11,6 +11,7 @@ mod click;
 mod damage;
 mod delivery;
 mod doctor;
+mod ends;
 mod faults;
 mod floods;
 mod forgeries;
@@ -248,6 +249,7 @@ gatepass_tests::run! {
         asking::without_an_answer_of_the_panel_nobody_is_let_in,
         asking::a_silent_panel_takes_nobody_elses_place,
         asking::a_question_that_gatepass_did_not_sign_is_not_answered,
+        ends::after_a_cancellation_the_next_click_leads_to_the_renewal,
         releases::a_member_lives_on_every_release,
         releases::each_blog_of_a_network_is_a_site_of_its_own,
         support::a_support_session_is_marked_and_ends_within_the_hour,
