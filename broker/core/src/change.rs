@@ -6,6 +6,9 @@
 //!
 //! Positions are only comparable within an *epoch*, which is the store's primary: after a restored backup or a failover
 //! the same position may be another change, and the site begins anew.
+//!
+//! A store that is put back as it was (a copy of its file, a snapshot of its machine) keeps its epoch. So it keeps with
+//! each site the largest cursor that it gave it: one beyond that it gave on a timeline that it has left since.
 
 use std::time::Duration;
 
@@ -28,8 +31,8 @@ pub const MAX_SESSIONS: usize = 50;
 pub struct Changes {
     /// Of which the positions are.
     pub epoch: String,
-    /// Whether this begins at the beginning although a cursor was given, because that was of another epoch (or is none
-    /// of this one: beyond its end).
+    /// Whether this begins at the beginning although a cursor was given, because that was of another epoch or timeline
+    /// (or is none of this one: beyond its end).
     pub resync: bool,
     /// The changes.
     pub members: Vec<Change>,

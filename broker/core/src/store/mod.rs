@@ -239,8 +239,8 @@ pub enum MemberRemoval {
 #[async_trait]
 pub trait Feed: Send + Sync + std::fmt::Debug {
     /// What lies behind a site's cursor, which is `after` of `epoch`; it has then applied everything up to there, and
-    /// that is noted. Whoever asks with another epoch, or none, gets everything from the beginning. `None` when there is
-    /// no such site.
+    /// that is noted. Whoever asks with another epoch, or none, or with a cursor beyond those that this site was given,
+    /// gets everything from the beginning. `None` when there is no such site.
     async fn changes(
         &self,
         site: SiteId,

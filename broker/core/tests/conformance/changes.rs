@@ -475,6 +475,7 @@ pub async fn how_far_a_site_has_pulled_is_noted(stage: &Stage) {
         (pulled, delivery.pulled_at)
     };
     assert_eq!(progress(stage, site).await, Progress { position: 1, ..Progress::default() });
+    first(stage, site).await;
     assert_eq!(pulled(after(0), 1).await, (1, Some(after(0))));
     assert_eq!(pulled(after(59_999), 1).await, (1, Some(after(0))), "seldom written");
     assert_eq!(pulled(after(60_000), 1).await, (1, Some(after(60_000))));
@@ -580,6 +581,48 @@ pub async fn after_a_change_of_the_primary_everything_is_pulled_again(stage: &St
     assert_eq!(behind(&*store).await, []);
 }
 
+pub async fn after_the_store_was_put_back_everything_is_pulled_again(stage: &Stage) {
+    let site = stage.site().await;
+    for number in 1..=10 {
+        stage.put(site, &format!("c{number}"), Status::Active).await;
+    }
+    let ten = first(stage, site).await;
+    let copy = stage.copy();
+    for number in 11..=15 {
+        stage.put(site, &format!("c{number}"), Status::Active).await;
+    }
+    let fifteen = pull(stage, site, Some(&ten.epoch), ten.next).await;
+    assert_eq!((ten.next, fifteen.next), (10, 15));
+
+    // What was at 11 to 15 never was, and other things are there now.
+    stage.put_back(&copy);
+    for number in 1..=6 {
+        stage.put(site, &format!("c{number}"), Status::Canceled).await;
+    }
+    let all = pull(stage, site, Some(&fifteen.epoch), fifteen.next).await;
+    assert_eq!((&all.epoch, all.resync, all.members.len(), all.next), (&ten.epoch, true, 10, 16));
+    let end = pull(stage, site, Some(&all.epoch), all.next).await;
+    assert_eq!((end.resync, said(&end)), (false, vec![]));
+
+    // A cursor from before the copy is as good as it was.
+    stage.put_back(&copy);
+    let same = pull(stage, site, Some(&ten.epoch), 10).await;
+    assert_eq!((same.resync, said(&same)), (false, vec![]));
+    stage.put(site, "c1", Status::Canceled).await;
+    let news = pull(stage, site, Some(&ten.epoch), 10).await;
+    assert_eq!((news.resync, said(&news)), (false, vec![("c1", 11)]));
+    assert!(!pull(stage, site, Some(&ten.epoch), 11).await.resync);
+}
+
+pub async fn a_cursor_that_another_wordpress_was_given_is_none(stage: &Stage) {
+    let site = stage.site_with_member().await;
+    pair(stage, site).await;
+    let all = first(stage, site).await;
+    assert!(!pull(stage, site, Some(&all.epoch), all.next).await.resync);
+    pair(stage, site).await;
+    assert!(pull(stage, site, Some(&all.epoch), all.next).await.resync);
+}
+
 /// Two look who is behind, and one puts in the middle of it. At first the site is marked, and has pulled everything.
 pub async fn nobody_takes_away_the_mark_that_another_has_just_made(stage: &Stage) {
     let site = stage.site().await;
@@ -602,7 +645,8 @@ pub async fn nobody_takes_away_the_mark_that_another_has_just_made(stage: &Stage
         }
         assert!(matches!(put, MemberPut::Created(_) | MemberPut::Updated(_)));
         assert_eq!(behind(&*stage.store).await, [site], "round {round}");
-        pull(stage, site, Some(&epoch), progress(stage, site).await.position).await;
+        let end = first(stage, site).await.next;
+        assert!(!pull(stage, site, Some(&epoch), end).await.resync);
     }
 }
 

@@ -128,6 +128,8 @@ suite! {
         nobody_takes_away_the_mark_that_another_has_just_made,
         of_many_sites_behind_none_is_missed_for_long,
         after_a_change_of_the_primary_everything_is_pulled_again,
+        after_the_store_was_put_back_everything_is_pulled_again,
+        a_cursor_that_another_wordpress_was_given_is_none,
         while_others_write_no_change_is_lost,
     }
     sites {

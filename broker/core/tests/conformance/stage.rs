@@ -43,6 +43,12 @@ pub enum Backend {
     Redis(RedisServer),
 }
 
+/// What a store held.
+pub enum Snapshot {
+    Sqlite { folder: tempfile::TempDir },
+    Redis(Vec<(Vec<u8>, Vec<u8>)>),
+}
+
 impl Stage {
     pub async fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -99,6 +105,45 @@ impl Stage {
                 server.command(&["REPLICAOF", "127.0.0.1", "1"]);
                 server.command(&["REPLICAOF", "NO", "ONE"]);
             }
+        }
+    }
+
+    /// A copy of all that the store holds.
+    pub fn copy(&self) -> Snapshot {
+        match &self.backend {
+            Backend::Sqlite { folder } => {
+                let copy = tempfile::tempdir().unwrap();
+                let connection = rusqlite::Connection::open(folder.path().join("gatepass.db")).unwrap();
+                connection.execute("VACUUM INTO ?", [copy.path().join("copy.db").to_str().unwrap()]).unwrap();
+                Snapshot::Sqlite { folder: copy }
+            }
+            Backend::Redis(server) => {
+                let keys: Vec<Vec<u8>> = server.query(&["KEYS", "*"]).unwrap();
+                let dumped = |key| server.query_bytes(&[b"DUMP", key]).unwrap();
+                Snapshot::Redis(keys.iter().map(|key| (key.clone(), dumped(key))).collect())
+            }
+        }
+    }
+
+    /// Puts the store back as it was, under the feet of whoever has it open.
+    pub fn put_back(&self, copy: &Snapshot) {
+        match (&self.backend, copy) {
+            (Backend::Sqlite { folder }, Snapshot::Sqlite { folder: copy }) => {
+                let copy = rusqlite::Connection::open(copy.path().join("copy.db")).unwrap();
+                let mut connection = rusqlite::Connection::open(folder.path().join("gatepass.db")).unwrap();
+                let backup = rusqlite::backup::Backup::new(&copy, &mut connection).unwrap();
+                backup.run_to_completion(1000, Duration::from_millis(10), None).unwrap();
+            }
+            (Backend::Redis(server), Snapshot::Redis(dumped)) => {
+                let keys: Vec<Vec<u8>> = server.query(&["KEYS", "*"]).unwrap();
+                for key in &keys {
+                    let () = server.query_bytes(&[b"DEL", key]).unwrap();
+                }
+                for (key, value) in dumped {
+                    let () = server.query_bytes(&[b"RESTORE", key, b"0", value]).unwrap();
+                }
+            }
+            _ => panic!("the copy of another store"),
         }
     }
 
@@ -359,9 +404,14 @@ impl RedisServer {
     }
 
     pub fn query<T: redis::FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+        self.query_bytes(&words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>())
+    }
+
+    pub fn query_bytes<T: redis::FromRedisValue>(&self, words: &[&[u8]]) -> redis::RedisResult<T> {
         let client = redis::Client::open(self.url())?;
-        let (first, rest) = words.split_first().unwrap();
-        redis::cmd(first).arg(rest).query(&mut client.get_connection()?)
+        let mut command = redis::Cmd::new();
+        command.arg(words);
+        command.query(&mut client.get_connection()?)
     }
 
     /// kill -9.

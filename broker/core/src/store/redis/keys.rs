@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `gp:{site}:site` | hash | id, tenant, origin, `created_at`, policy, paired, `paired_kid`, pulse |
 //! | `gp:{site}:removed` | hash | what `site` was, while the rest is being removed |
-//! | `gp:{site}:state` | hash | events and revision (counters), `not_before`, pulled, `pulled_epoch`, `pulled_at`, delivery |
+//! | `gp:{site}:state` | hash | events and revision (counters), `not_before`, pulled, `pulled_epoch`, `pulled_at`, `handed_out`, delivery |
 //! | `gp:{site}:events` | stream | the trail; ids are `seq-0` |
 //! | `gp:{site}:code` | hash | the pairing code; expires |
 //! | `gp:{site}:revoked-keys` | hash | key id → when |

@@ -19,17 +19,21 @@ struct Place {
     position: u64,
     /// In this epoch.
     pulled: Option<u64>,
+    /// The largest cursor that it was given, in this epoch.
+    handed_out: u64,
     pulled_at: Option<Timestamp>,
     delivery: Delivery,
 }
 
 fn place(connection: &Connection, site: SiteId, epoch: &str) -> Result<Option<Place>> {
-    let sql = "SELECT revision, pulled, pulled_epoch = ?, pulled_at, delivery FROM sites WHERE id = ?";
+    let sql =
+        "SELECT revision, pulled, pulled_epoch = ?, pulled_at, delivery, handed_out FROM sites WHERE id = ?";
     one(connection, sql, &[&epoch, &site.to_string()], |row| {
         let is_of_this_epoch = row.get::<_, Option<bool>>(2)?.unwrap_or(false);
         Ok(Place {
             position: number(row.get(0)?)?,
             pulled: is_of_this_epoch.then(|| number(row.get(1)?)).transpose()?,
+            handed_out: if is_of_this_epoch { number(row.get(5)?)? } else { 0 },
             pulled_at: time(row.get(3)?),
             delivery: row
                 .get::<_, Option<String>>(4)?
@@ -41,19 +45,21 @@ fn place(connection: &Connection, site: SiteId, epoch: &str) -> Result<Option<Pl
     })
 }
 
-/// Notes how far a site has pulled.
+/// Notes how far a site has pulled, and what cursor it is given.
 fn note_pulled(
     transaction: &Transaction<'_>,
     site: SiteId,
-    (place, epoch, after): (&Place, &str, u64),
+    (place, epoch): (&Place, &str),
+    (after, next): (u64, u64),
     now: Timestamp,
 ) -> Result<()> {
     let moved = place.pulled != Some(after);
     // Also when the clock was put back since.
     let is_due = place.pulled_at.is_none_or(|at| at.age_at(now) >= PULLED_EVERY || now < at);
-    if moved || is_due {
-        let sql = "UPDATE sites SET pulled = ?, pulled_epoch = ?, pulled_at = ? WHERE id = ?";
-        let values = params![integer(after), epoch, now.millis(), site.to_string()];
+    if moved || is_due || next > place.handed_out {
+        let sql = "UPDATE sites SET pulled = ?, pulled_epoch = ?, pulled_at = ?, handed_out = ? WHERE id = ?";
+        let handed_out = integer(place.handed_out.max(next));
+        let values = params![integer(after), epoch, now.millis(), handed_out, site.to_string()];
         transaction.prepare_cached(sql)?.execute(values)?;
     }
     Ok(())
@@ -133,10 +139,10 @@ impl Feed for Sqlite {
         self.write(move |transaction| {
             let epoch = primary(transaction)?;
             let Some(place) = place(transaction, site, &epoch)? else { return Ok(None) };
-            let goes_on = asked_of.as_deref() == Some(epoch.as_str()) && after <= place.position;
+            let given = place.position.min(place.handed_out);
+            let goes_on = asked_of.as_deref() == Some(epoch.as_str()) && after <= given;
             let resync = !goes_on && (asked_of.is_some() || after > 0);
             let after = if goes_on { after } else { 0 };
-            note_pulled(transaction, site, (&place, &epoch, after), now)?;
             let sql = format!(
                 "SELECT {COLUMNS} FROM members WHERE site = ? AND position > ? ORDER BY position LIMIT ?"
             );
@@ -144,6 +150,7 @@ impl Feed for Sqlite {
             let kept = all(transaction, &sql, &[&site.to_string(), &integer(after), &limit], read)?;
             let members: Vec<_> = kept.into_iter().map(Kept::change).collect();
             let next = members.last().map_or(after, |change| change.position);
+            note_pulled(transaction, site, (&place, &epoch), (after, next), now)?;
             Ok(Some(Changes { epoch, resync, members, next, more: next < place.position }))
         })
         .await
@@ -178,7 +185,7 @@ impl Feed for Sqlite {
     async fn progress(&self, site: SiteId) -> Result<Option<Progress>> {
         self.read(move |connection| {
             let Some(place) = place(connection, site, &primary(connection)?)? else { return Ok(None) };
-            let Place { position, pulled, pulled_at, delivery } = place;
+            let Place { position, pulled, pulled_at, delivery, handed_out: _ } = place;
             let delivery = Delivery { pulled_at, ..delivery };
             Ok(Some(Progress { position, pulled: pulled.unwrap_or(0), delivery }))
         })

@@ -9,18 +9,19 @@ local function advance(subject, index)
   return position
 end
 
--- The first members behind a position of these indexes: subject and fields. Which they are only the indexes know, so
--- their keys are made here, of what these begin with; all are in the slot of their site.
+-- The first members behind a position of these indexes, subject and fields, and the position of the last. Which they
+-- are only the indexes know, so their keys are made here, of what these begin with; all are in the slot of their site.
 local function page(begin, after, limit, indexes)
-  local found, members = {}, {}
+  local found, members, last = {}, {}, nil
   for _, index in ipairs(indexes) do
     local some = redis.call('ZRANGEBYSCORE', index, '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
     for i = 1, #some, 2 do found[#found + 1] = { some[i], tonumber(some[i + 1]) } end
   end
   table.sort(found, function(one, other) return one[2] < other[2] end)
   for i = 1, math.min(#found, tonumber(limit)) do
-    local subject = found[i][1]
+    local subject
+    subject, last = unpack(found[i])
     members[i] = { subject, unpack(redis.call('HMGET', begin .. subject, unpack(MEMBER))) }
   end
-  return members
+  return members, last
 end

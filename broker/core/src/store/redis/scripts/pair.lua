@@ -15,6 +15,6 @@ end
 redis.call('DEL', code)
 redis.call('HSET', SITE, 'paired', paired, 'paired_kid', paired_kid)
 void_until(STATE)
-redis.call('HDEL', STATE, 'pulled', 'pulled_epoch', 'pulled_at', 'delivery')
+redis.call('HDEL', STATE, 'pulled', 'pulled_epoch', 'pulled_at', 'handed_out', 'delivery')
 emit('site.paired', '', '', '')
 return { 'paired', unpack(redis.call('HMGET', SITE, 'id', 'tenant', 'origin', 'created_at', 'policy', 'paired', 'pulse')) }

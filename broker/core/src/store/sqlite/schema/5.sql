@@ -25,6 +25,7 @@ CREATE UNIQUE INDEX members_by_position ON members (site, position);
 
 ALTER TABLE sites ADD COLUMN pulled INTEGER NOT NULL DEFAULT 0;     -- a position, in this epoch:
 ALTER TABLE sites ADD COLUMN pulled_epoch TEXT;
+ALTER TABLE sites ADD COLUMN handed_out INTEGER NOT NULL DEFAULT 0; -- the largest cursor that it was given, in this epoch
 ALTER TABLE sites ADD COLUMN pulled_at INTEGER;
 ALTER TABLE sites ADD COLUMN delivery TEXT;
 
