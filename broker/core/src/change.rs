@@ -149,6 +149,8 @@ impl SyncError {
 pub struct Following {
     /// The last position for WordPress.
     pub position: u64,
+    /// The last of those that was for more than to report sessions.
+    pub effect: u64,
     /// The last position that was acknowledged.
     pub acknowledged: u64,
     /// When it was acknowledged.
@@ -192,9 +194,9 @@ impl std::str::FromStr for SyncState {
 }
 
 impl Following {
-    /// In a word.
+    /// In a word. That a report of sessions is asked for changes nothing about it.
     pub const fn state(&self) -> SyncState {
-        if self.acknowledged < self.position {
+        if self.acknowledged < self.effect {
             SyncState::Pending
         } else if self.error.is_some() {
             SyncState::Failed

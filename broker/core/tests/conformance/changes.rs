@@ -166,7 +166,7 @@ pub async fn an_acknowledgement_counts_for_the_position_of_now(stage: &Stage) {
     let site = stage.site_with_member().await;
     let epoch = first(stage, site).await.epoch;
     let pending = following(stage, site, "cust-1").await;
-    assert_eq!(pending, Following { position: 1, ..Following::default() });
+    assert_eq!(pending, Following { position: 1, effect: 1, ..Following::default() });
     assert_eq!(pending.state(), SyncState::Pending);
 
     // Ahead of it, of nobody, and of nothing.
@@ -179,6 +179,7 @@ pub async fn an_acknowledgement_counts_for_the_position_of_now(stage: &Stage) {
     assert_eq!(acknowledge(stage, site, &epoch, &[synced("cust-1", 1)]).await, Acknowledged::Kept { kept: 1 });
     let done = Following {
         position: 1,
+        effect: 1,
         acknowledged: 1,
         at: Some(after(7)),
         wordpress_user_id: Some(12),
@@ -194,7 +195,7 @@ pub async fn an_acknowledgement_counts_for_the_position_of_now(stage: &Stage) {
     for ack in [synced("cust-1", 1), failed("cust-1", 1, "internal")] {
         assert_eq!(acknowledge(stage, site, &epoch, &[ack]).await, Acknowledged::Kept { kept: 0 });
     }
-    assert_eq!(following(stage, site, "cust-1").await, Following { position: 2, ..done.clone() });
+    assert_eq!(following(stage, site, "cust-1").await, Following { position: 2, effect: 2, ..done.clone() });
 
     assert_eq!(
         acknowledge(stage, site, &epoch, &[failed("cust-1", 2, "email_taken")]).await,
@@ -383,6 +384,47 @@ pub async fn an_errand_takes_a_position_and_no_revision(stage: &Stage) {
             "member.synced"
         ]
     );
+}
+
+pub async fn a_report_of_sessions_does_not_hide_how_it_stands(stage: &Stage) {
+    let site = stage.site_with_member().await;
+    let (epoch, subject) = (first(stage, site).await.epoch, "cust-1".parse().unwrap());
+    let stands = async || {
+        let now = following(stage, site, "cust-1").await;
+        let member = stage.store.member(site, &subject).await.unwrap().unwrap();
+        assert_eq!(member.following, now);
+        let listed = stage.store.members(site, 0, 10).await.unwrap();
+        assert_eq!(listed, std::slice::from_ref(&member));
+        let put = stage.store.put_member(site, &subject, &member.wanted, None, T0, &context()).await.unwrap();
+        assert_eq!(put, MemberPut::Unchanged(member));
+        (now.position, now.state(), now.error.map(|error| error.code))
+    };
+    let refused = || Some("email_taken".to_owned());
+    // Asked for before it has said anything.
+    asked(stage, site, "cust-1", Errand::ReportSessions).await;
+    assert_eq!(stands().await, (2, SyncState::Pending, None));
+    acknowledge(stage, site, &epoch, &[failed("cust-1", 2, "email_taken")]).await;
+    assert_eq!(stands().await, (2, SyncState::Failed, refused()));
+
+    let answer = asked(stage, site, "cust-1", Errand::ReportSessions).await;
+    assert_eq!((answer.position, answer.effect, answer.state()), (3, 1, SyncState::Failed));
+    assert_eq!(stands().await, (3, SyncState::Failed, refused()));
+    acknowledge(stage, site, &epoch, &[failed("cust-1", 3, "email_taken")]).await;
+    assert_eq!(stands().await, (3, SyncState::Failed, refused()));
+
+    for (position, errand) in [(4, Errand::TryAgain), (6, Errand::EndSessions)] {
+        let answer = asked(stage, site, "cust-1", errand).await;
+        assert_eq!((answer.effect, answer.state()), (position, SyncState::Pending));
+        asked(stage, site, "cust-1", Errand::ReportSessions).await;
+        assert_eq!(stands().await, (position + 1, SyncState::Pending, refused()));
+        acknowledge(stage, site, &epoch, &[failed("cust-1", position + 1, "email_taken")]).await;
+        assert_eq!(stands().await, (position + 1, SyncState::Failed, refused()));
+    }
+    stage.put(site, "cust-1", Status::Canceled).await;
+    assert_eq!(stands().await, (8, SyncState::Pending, refused()));
+    acknowledge(stage, site, &epoch, &[synced("cust-1", 8)]).await;
+    asked(stage, site, "cust-1", Errand::ReportSessions).await;
+    assert_eq!(stands().await, (9, SyncState::Synced, None));
 }
 
 pub async fn reported_sessions_are_kept_for_a_minute_for_whoever_asked(stage: &Stage) {

@@ -119,6 +119,7 @@ suite! {
         a_member_that_was_removed_is_none_to_log_in,
         a_member_is_made_anew_with_the_same_document_too,
         an_errand_takes_a_position_and_no_revision,
+        a_report_of_sessions_does_not_hide_how_it_stands,
         reported_sessions_are_kept_for_a_minute_for_whoever_asked,
         members_are_listed_in_the_order_of_their_last_change,
         many_members_are_put_in_their_order,

@@ -110,11 +110,11 @@ impl<'a> About<'a> {
         let Some((Preference { longest, applied }, right)) = wait else {
             return Ok(Delivered { following, applied: None });
         };
-        let position = following.position;
+        let effect = following.effect;
         let acknowledged = right
             .until(longest, async || {
                 let now = state.store.sync(*site, subject).await?;
-                Ok(now.filter(|now| now.acknowledged >= position))
+                Ok(now.filter(|now| now.acknowledged >= effect))
             })
             .await;
         match acknowledged {

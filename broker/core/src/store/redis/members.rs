@@ -20,7 +20,7 @@ type Answer = Vec<Option<String>>;
 const PUT_AT_ONCE: usize = 200;
 
 /// What is read of a member; `MEMBER` in `common.lua` is its twin.
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "doc",
     "revision",
     "updated_at",
@@ -31,6 +31,7 @@ const FIELDS: [&str; 10] = [
     "acknowledged_at",
     "user",
     "error",
+    "effect",
 ];
 
 /// A member out of its fields, also one that was removed; `None` when there are none.
@@ -48,6 +49,7 @@ pub(super) fn kept(subject: &Subject, fields: &[Option<String>]) -> Result<Optio
         report: number(4)?,
         following: Following {
             position: parsed(at(5).unwrap_or(revision))?,
+            effect: parsed(at(10).unwrap_or(revision))?,
             acknowledged: number(6)?,
             at: time(7)?,
             wordpress_user_id: at(8).map(parsed).transpose()?,

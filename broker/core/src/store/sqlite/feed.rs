@@ -69,12 +69,11 @@ impl Emitter<'_> {
     /// Keeps one acknowledgement, if it is of the member's position of now, and says whether it is.
     fn acknowledge(&self, ack: &Ack) -> Result<bool> {
         let Self { transaction, site, now, .. } = *self;
-        let sql =
-            format!("SELECT {COLUMNS}, effect FROM members WHERE site = ? AND subject = ? AND position = ?");
+        let sql = format!("SELECT {COLUMNS} FROM members WHERE site = ? AND subject = ? AND position = ?");
         let of: [&dyn rusqlite::ToSql; 3] =
             [&site.to_string(), &ack.subject.as_str(), &integer(ack.position)];
-        let found = one(transaction, &sql, &of, |row| Ok((read(row)?, number(row.get(11)?)?)))?;
-        let Some((Kept { report, following: before, .. }, effect)) = found else { return Ok(false) };
+        let found = one(transaction, &sql, &of, read)?;
+        let Some(Kept { report, following: before, .. }) = found else { return Ok(false) };
         if let Some(sessions) = ack.sessions.as_ref().filter(|_| report > before.acknowledged) {
             self.keep_report(ack, sessions)?;
         }
@@ -94,7 +93,7 @@ impl Emitter<'_> {
             user.map(integer),
             error.map(to_json).transpose()?,
         ])?;
-        let has_effect = before.acknowledged < effect;
+        let has_effect = before.acknowledged < before.effect;
         if is_same && !has_effect {
             return Ok(true);
         }

@@ -22,7 +22,7 @@ const PAUSE_AT_MOST: Duration = Duration::from_millis(500);
 
 /// What [`read`] reads.
 pub(super) const COLUMNS: &str = "subject, doc, revision, updated_at, sessions_ended, report, position, \
-                                  acknowledged, acknowledged_at, wordpress_user_id, error";
+                                  acknowledged, acknowledged_at, wordpress_user_id, error, effect";
 
 pub(super) fn read(row: &Row<'_>) -> Result<Kept> {
     let json = |index| row.get::<_, Option<String>>(index);
@@ -35,6 +35,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Kept> {
         report: number(row.get(5)?)?,
         following: Following {
             position: number(row.get(6)?)?,
+            effect: number(row.get(11)?)?,
             acknowledged: number(row.get(7)?)?,
             at: time(row.get(8)?),
             wordpress_user_id: row.get::<_, Option<i64>>(9)?.map(number).transpose()?,

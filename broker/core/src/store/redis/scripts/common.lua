@@ -4,9 +4,9 @@ local SITE = KEYS[3]
 local SITE_IS_THERE = redis.call('EXISTS', SITE) == 1
 
 -- What is read of a member; `members::FIELDS` is its twin. One that was removed has no `doc`, and one that an older
--- Gatepass wrote no `position`, which is then its revision.
+-- Gatepass wrote neither `position` nor `effect`, which are then its revision.
 local MEMBER = { 'doc', 'revision', 'updated_at', 'sessions_ended', 'report', 'position', 'acknowledged',
-  'acknowledged_at', 'user', 'error' }
+  'acknowledged_at', 'user', 'error', 'effect' }
 
 -- A bucket of limits: its hash, and in ARGV the time that one takes (microseconds), or '' when nothing is limited.
 local function bucket(cause, key, interval)

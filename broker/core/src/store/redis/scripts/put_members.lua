@@ -22,7 +22,7 @@ local function put(member, subject, doc, allowed_until, if_match)
     local position = advance(subject, INDEX)
     redis.call('HSET', member, 'doc', doc, 'allowed_until', allowed_until, 'revision', position, 'updated_at', NOW,
       'position', position, 'effect', position)
-    held[3], held[4], held[7] = position, NOW, position
+    held[3], held[4], held[7], held[12] = position, NOW, position, position
     emit('member.changed', '', subject, '')
   end
   return { what, unpack(held, 3, 1 + #MEMBER) }
