@@ -324,8 +324,12 @@ fn local_path(target: &str, origin: &Origin) -> Option<String> {
     (origin.holds(&url) && !path.starts_with("//")).then(|| path.to_owned())
 }
 
-/// Checks that a subject is no secret that somebody took for it: it stands in paths, logs and trails.
+/// Checks that a subject can stand in paths, logs and trails: that it is no secret that somebody took for it, and none of
+/// the segments that whoever reads a URL takes out of its path (RFC 3986, section 5.2.4).
 pub fn subject(subject: &Subject) -> Result<(), FieldError> {
+    if matches!(subject.as_str(), "." | "..") {
+        return Err(FieldError::new("subject", "invalid", "expected more than one or two dots"));
+    }
     if secret::stands_in(subject.as_str()) {
         return Err(FieldError::new(
             "subject",
@@ -527,6 +531,20 @@ mod tests {
             found("s", "S\nam", "why\u{0}not"),
             [at("name", "control_character"), at("reason", "control_character")]
         );
+    }
+
+    #[test]
+    fn a_subject_stands_in_a_path_as_it_is() {
+        for (text, is_fine) in
+            [(".", false), ("..", false), ("...", true), (".a", true), ("a..", true), ("1", true)]
+        {
+            let id = text.parse().unwrap();
+            assert_eq!(subject(&id).is_ok(), is_fine, "{text}");
+            let url = Url::parse("https://example.com/members/").unwrap().join(text).unwrap();
+            assert_eq!(url.path() == format!("/members/{text}"), is_fine, "{text}");
+        }
+        let secret = format!("gpk_{}", "a".repeat(52)).parse().unwrap();
+        assert_eq!(subject(&secret).unwrap_err().code, "invalid");
     }
 
     #[test]
