@@ -85,7 +85,8 @@ pub enum Applied {
 }
 
 impl Applied {
-    /// What the trail calls it, with the cause of a failure.
+    /// What the trail calls it, with the cause of a failure. Not in the site's words: who is meant may stand in them, and a
+    /// trail is kept for long.
     pub(crate) fn event(&self) -> (EventKind, &str) {
         match self {
             Self::Synced { .. } => (EventKind::MemberSynced, ""),

@@ -243,7 +243,9 @@ pub async fn the_trail_is_told_of_what_is_new(stage: &Stage) {
     acknowledge(stage, site, &epoch, &[failed("cust-1", position + 1, "email_taken")]).await;
     assert_eq!(told().await[2..], ["member.sync_asked", "member.sync_failed: email_taken"]);
     let last = stage.store.events(&Trail::Site(site), Reading::Before(u64::MAX), 1).await.unwrap();
-    assert_eq!(last[0].context.note.as_deref(), Some("Somebody else has it."));
+    assert_eq!((last[0].cause.as_deref(), &last[0].context), (Some("email_taken"), &context()));
+    let error = following(stage, site, "cust-1").await.error.unwrap();
+    assert_eq!(error.message, "Somebody else has it.", "the site's own words stand with the member only");
 }
 
 pub async fn a_site_that_ever_changes_its_mind_does_not_fill_the_trail(stage: &Stage) {

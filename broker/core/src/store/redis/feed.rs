@@ -65,7 +65,6 @@ impl Feed for Redis {
         for Ack { subject, position, applied, sessions } in acks {
             let (kind, cause) = applied.event();
             let error = applied.error();
-            let noted = error.map(|error| context.noting(&error.message));
             call.key(keys::member(site, subject))
                 .key(keys::report(site, subject))
                 .arg(subject.as_str())
@@ -74,8 +73,7 @@ impl Feed for Redis {
                 .arg(cause)
                 .arg(applied.wordpress_user_id().map(|id| id.to_string()).unwrap_or_default())
                 .arg(error.map(to_json).transpose()?.unwrap_or_default())
-                .arg(sessions.as_ref().map(to_json).transpose()?.unwrap_or_default())
-                .arg(to_json(noted.as_ref().unwrap_or(context))?);
+                .arg(sessions.as_ref().map(to_json).transpose()?.unwrap_or_default());
         }
         match self.run::<String>(&call).await?.as_str() {
             "site_not_found" => Ok(Acknowledged::SiteNotFound),

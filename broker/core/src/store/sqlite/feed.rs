@@ -98,10 +98,8 @@ impl Emitter<'_> {
             return Ok(true);
         }
         let (kind, cause) = ack.applied.event();
-        let context = error.map(|error| self.context.noting(&error.message));
-        let emitter = Emitter { context: context.as_ref().unwrap_or(self.context), ..*self };
-        if has_effect || emitter.count(&[second_thoughts()], kind, &ack.subject, None)?.is_none() {
-            emitter.emit(kind, cause, Some(&ack.subject), None)?;
+        if has_effect || self.count(&[second_thoughts()], kind, &ack.subject, None)?.is_none() {
+            self.emit(kind, cause, Some(&ack.subject), None)?;
         }
         Ok(true)
     }

@@ -1,6 +1,6 @@
 -- Keeps what a site says that it applied. KEYS[5..] are a member and its report for each acknowledgement, and ARGV[6..]
--- eight of each: subject, position, kind of event and cause, the user ('' for none) and the error ('' for none) that it
--- comes to, sessions, context. Answers how many were of their members' positions of now.
+-- seven of each: subject, position, kind of event and cause, the user ('' for none) and the error ('' for none) that it
+-- comes to, sessions. Answers how many were of their members' positions of now.
 local epoch, retention = ARGV[3], ARGV[5]
 local second_thoughts = { bucket('limit_site', KEYS[4], ARGV[4]) }
 
@@ -33,8 +33,7 @@ if not SITE_IS_THERE then return 'site_not_found' end
 if epoch ~= primary() then return 'other_epoch' end
 local kept = 0
 for i = 5, #KEYS, 2 do
-  local at = 6 + 8 * (i - 5) / 2
-  CONTEXT = ARGV[at + 7]
+  local at = 6 + 7 * (i - 5) / 2
   kept = kept + acknowledge(KEYS[i], KEYS[i + 1], unpack(ARGV, at, at + 6))
 end
 return string.format('%.0f', kept)
