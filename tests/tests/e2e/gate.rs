@@ -256,6 +256,19 @@ pub async fn whoever_is_no_member_is_left_alone() -> Result {
     assert_eq!(boss.log_in_with_password(ADMIN, PASSWORD).await?.status(), StatusCode::FOUND);
     assert!(boss.is_signed_in().await?);
 
+    // Who can do more than the owner allows members, and does not own the site, is kept out, and loses nothing else.
+    let author = house.member("gate-author").await?;
+    let session = house.signed_in(&author).await?;
+    let role = |role: &str| house.eval(&format!("( new WP_User( {} ) )->set_role( '{role}' );", author.id));
+    role("author")?;
+    house.stand(&author, 0)?;
+    assert!(!session.is_signed_in().await?);
+    assert_eq!(session.get("/").await?.status(), StatusCode::OK);
+    assert_eq!(house.sessions(&author)?, 1);
+    assert!(house.log_in(&author.login, PASSWORD).await?.2.contains(ENDED));
+    role("administrator")?;
+    assert!(session.is_signed_in().await?);
+
     // Whom the owner names on the settings page; and nobody else, though others are named as well.
     assert!(house.log_in(&lapsed.login, PASSWORD).await?.2.contains(ENDED));
     let page = boss.get("/wp-admin/options-general.php?page=gatepass").await?.text().await?;

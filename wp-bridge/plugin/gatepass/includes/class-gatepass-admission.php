@@ -7,7 +7,7 @@
 
 /**
  * Judges users by what this site knows of their membership. Who is no customer of the panel is none of its business,
- * and neither is who could never become one: an account with more rights than the owner allows members.
+ * and neither is who owns this site.
  *
  * For a member who may come in it costs no query and no call: identity and standing are user meta, which WordPress has
  * at hand for whoever is signed in, and the rest is autoloaded.
@@ -73,13 +73,24 @@ final class Gatepass_Admission {
 	}
 
 	/**
-	 * Whether a user needs no membership: the owner has said so, or the account has more rights than members may have.
+	 * Whether a user needs no membership: the owner has said so, or is who it is.
 	 *
 	 * @param WP_User $user Who.
 	 * @return bool
 	 */
 	public function is_exempt( WP_User $user ): bool {
-		return in_array( $user->ID, $this->store->gate_rules()->exempt(), true ) || $this->privileges->is_privileged( $user );
+		return in_array( $user->ID, $this->store->gate_rules()->exempt(), true ) || $this->privileges->owns_this_site( $user );
+	}
+
+	/**
+	 * Whether a user's account and sessions are none of the panel's business: there are more rights than the owner allows.
+	 * Such a one who is turned away loses nothing but the way in.
+	 *
+	 * @param WP_User $user Who.
+	 * @return bool
+	 */
+	public function is_out_of_reach( WP_User $user ): bool {
+		return $this->privileges->is_privileged( $user );
 	}
 
 	/**

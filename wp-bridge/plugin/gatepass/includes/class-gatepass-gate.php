@@ -249,6 +249,21 @@ final class Gatepass_Gate {
 	}
 
 	/**
+	 * Whether the session of who is turned away is not to be ended.
+	 *
+	 * @param WP_User $user Who.
+	 * @return bool
+	 */
+	private function is_out_of_reach( WP_User $user ): bool {
+		$this->is_judging = true;
+		try {
+			return $this->admission->is_out_of_reach( $user );
+		} finally {
+			$this->is_judging = false;
+		}
+	}
+
+	/**
 	 * Asks the panel about whoever comes with a session, and goes by its answer.
 	 *
 	 * @param WP_User $user Who.
@@ -300,7 +315,7 @@ final class Gatepass_Gate {
 
 	/**
 	 * Whether the session goes on existing, because it is another blog's as well, or because the panel's silence is all
-	 * that speaks against it. Then it only does not count here.
+	 * that speaks against it, or because the account is out of the panel's reach. Then it only does not count here.
 	 *
 	 * @return bool
 	 */
@@ -308,7 +323,8 @@ final class Gatepass_Gate {
 		if ( null === $this->refused || Gatepass_Gate_Rules::UNSURE === $this->refused[1] ) {
 			return true;
 		}
-		return is_multisite() && array() !== array_diff( array_keys( get_blogs_of_user( $this->refused[0]->ID ) ), array( get_current_blog_id() ) );
+		return ( is_multisite() && array() !== array_diff( array_keys( get_blogs_of_user( $this->refused[0]->ID ) ), array( get_current_blog_id() ) ) )
+			|| $this->is_out_of_reach( $this->refused[0] );
 	}
 
 	/**

@@ -34,7 +34,7 @@ final class Gatepass_Privileges {
 	 * @return bool
 	 */
 	public function is_privileged( WP_User $user ): bool {
-		if ( is_multisite() && is_super_admin( $user->ID ) ) {
+		if ( $this->owns_this_site( $user ) ) {
 			return true;
 		}
 		$roles    = Gatepass_Roles::of_this_site( $this->store->ticked_roles() );
@@ -53,8 +53,21 @@ final class Gatepass_Privileges {
 				return true;
 			}
 		}
+		return false;
+	}
 
-		// Rights that a plugin grants by filter stand in no list; so ask for the dangerous ones.
+	/**
+	 * Whether a user owns this very site, or can make himself its owner. What they may do on other blogs of a network is
+	 * not counted: there any member may be able to register one.
+	 *
+	 * @param WP_User $user The user.
+	 * @return bool
+	 */
+	public function owns_this_site( WP_User $user ): bool {
+		if ( is_multisite() && is_super_admin( $user->ID ) ) {
+			return true;
+		}
+		// Asked for one by one: rights that a plugin grants by filter stand in no list.
 		foreach ( Gatepass_Roles::OWNING as $capability ) {
 			if ( user_can( $user, $capability ) ) {
 				return true;
