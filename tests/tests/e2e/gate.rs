@@ -949,5 +949,14 @@ pub async fn on_a_network_each_blog_has_its_own_gate() -> Result {
     assert_eq!(house.sessions(&both)?, 1);
     assert_eq!(log_in(&other_host, &both).await?.0, StatusCode::FOUND);
     assert_eq!(log_in(&host, &both).await?.0, StatusCode::OK);
+
+    // Nor does anybody get in here by a blog of their own, as a network may let everybody register one.
+    house.eval(&format!(
+        "foreach ( get_blogs_of_user( {0} ) as $blog ) {{ if ( get_current_blog_id() !== $blog->userblog_id ) {{ add_user_to_blog( $blog->userblog_id, {0}, 'administrator' ); }} }}",
+        both.id
+    ))?;
+    assert_eq!(log_in(&host, &both).await?.0, StatusCode::OK);
+    assert_renewal(get(&host, "/wp-admin/profile.php", &of_both).await?, "owner of another blog").await?;
+    assert_eq!(house.sessions(&both)?, 2);
     Ok(())
 }

@@ -277,6 +277,7 @@ gatepass_tests::run! {
         member_login::the_form_is_a_block_in_the_editor,
         sync::an_account_comes_and_changes_without_a_login,
         sync::what_cannot_be_done_is_told_with_its_reason_and_leaves_everything_as_it_was,
+        sync::whoever_is_taken_for_dead_stops_at_once,
         sync::what_becomes_of_a_removed_members_account_is_the_owners_choice,
         sync::pulls_at_once_are_one_and_none_is_lost,
         sync::php_may_die_anywhere,

@@ -319,6 +319,46 @@ pub async fn what_cannot_be_done_is_told_with_its_reason_and_leaves_everything_a
     Ok(())
 }
 
+pub async fn whoever_is_taken_for_dead_stops_at_once() -> Result {
+    let stack = stack().await?;
+    keep_pokes_out(&stack)?;
+    let before = settle(&stack)?;
+    for subject in ["dead-a", "dead-b"] {
+        stack.member(subject).await?;
+    }
+    // The first change takes so long that another pull takes the lock over.
+    let said = stack.wordpress.eval(&format!(
+        "add_action( 'user_register', function () {{ global $wpdb; if ( 1 < did_action( 'user_register' ) ) {{ return; }} sleep( 6 ); \
+         $wpdb->query( \"UPDATE {{$wpdb->options}} SET option_value = '1:dead' WHERE option_name = 'gatepass_lock_sync_1'\" ); \
+         Gatepass_Lock::take( 'sync_1', 1.0 ); }} ); {PULL}"
+    ))?;
+    let pulled: Value = serde_json::from_str(&said).map_err(|error| format!("{error}: {said}"))?;
+    assert_eq!(pulled["outcome"], "more", "{pulled}");
+    assert_eq!(pulled["state"]["cursor"], before["state"]["cursor"], "{pulled}");
+    assert_eq!(pulled["state"]["last_error"], "", "{pulled}");
+    assert!(stack.wordpress.user_id("dead-a@example.com")?.is_some());
+    assert_eq!(stack.wordpress.user_id("dead-b@example.com")?, None);
+
+    stack.wordpress.query("DELETE FROM wp_options WHERE option_name = 'gatepass_lock_sync_1'")?;
+    settle(&stack)?;
+    assert_synced(&stack, "dead-a").await?;
+    assert_synced(&stack, "dead-b").await?;
+
+    // Whose change is old by the time its turn comes is left as they are, whatever it wants of the account.
+    let email = stack.wordpress.eval(
+        "$c = ( new Gatepass_Store() )->connection(); $i = new Gatepass_Identity( $c->issuer(), $c->site_id(), 'dead-b' ); \
+         $s = Gatepass_Sync_State::read_anew( $c ); $follower = Gatepass_Follower::of_this_site( new Gatepass_Store() ); \
+         $late = array( 'subject' => 'dead-b', 'position' => 1, 'member' => array( 'email' => 'old@example.com' ), 'allowed_until' => 9 ); \
+         $follower->follow( $i, Gatepass_Change::from_array( $late, $s->epoch() ), $s ); \
+         ( new Gatepass_Store() )->save_removal( 'delete', 0 ); \
+         $follower->follow( $i, Gatepass_Change::from_array( array( 'member' => null ) + $late, $s->epoch() ), $s ); \
+         $u = ( new Gatepass_Members( new Gatepass_Store() ) )->find( $i ); echo $u ? $u->user_email : 'nobody';",
+    )?;
+    assert_eq!(email, "dead-b@example.com");
+    assert_eq!(standing(&stack, &email)?, "active in");
+    Ok(())
+}
+
 /// Puts a member with a post, removes it, and gives the post's author and status, if it is still there.
 async fn removed(stack: &Stack, subject: &str) -> Result<String> {
     stack.member(subject).await?;

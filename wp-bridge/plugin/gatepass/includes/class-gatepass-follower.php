@@ -204,7 +204,10 @@ final class Gatepass_Follower {
 		$user = $user ?? $this->members->create( $identity, $wanted );
 		try {
 			// The standing first, and whatever becomes of the rest: the gate goes by it.
-			$this->hear_of( $user, $identity, $change, $state );
+			if ( $this->hear_of( $user, $identity, $change, $state )->is_newer_than( $change->standing() ) ) {
+				// Somebody took us for dead, and has followed what came after this.
+				return $user->ID;
+			}
 			$user = $this->members->bring_to_blog( $user, $identity, $wanted );
 			$this->account->follow( $user, $wanted );
 		} catch ( Gatepass_Refusal $refusal ) {
@@ -230,8 +233,8 @@ final class Gatepass_Follower {
 		if ( null === $user ) {
 			return null;
 		}
-		$this->hear_of( $user, $identity, $change, $state );
-		return $this->removal->apply( $user, $identity ) ? $user->ID : null;
+		$is_old = $this->hear_of( $user, $identity, $change, $state )->is_newer_than( $change->standing() );
+		return $is_old || $this->removal->apply( $user, $identity ) ? $user->ID : null;
 	}
 
 	/**
@@ -241,14 +244,16 @@ final class Gatepass_Follower {
 	 * @param Gatepass_Identity   $identity Who.
 	 * @param Gatepass_Change     $change   What has changed.
 	 * @param Gatepass_Sync_State $state    How far this site has followed.
+	 * @return Gatepass_Standing How the member stands now: as said, unless something newer had been heard.
 	 * @throws Gatepass_Refusal If it has.
 	 */
-	private function hear_of( WP_User $user, Gatepass_Identity $identity, Gatepass_Change $change, Gatepass_Sync_State $state ): void {
+	private function hear_of( WP_User $user, Gatepass_Identity $identity, Gatepass_Change $change, Gatepass_Sync_State $state ): Gatepass_Standing {
 		$is_privileged = $this->privileges->is_privileged( $user );
-		self::hear( $user->ID, $identity, $change->standing(), $state, ! $is_privileged );
+		$standing      = self::hear( $user->ID, $identity, $change->standing(), $state, ! $is_privileged );
 		if ( $is_privileged ) {
 			throw Gatepass_Refusal::account( 'account_privileged', $user->ID );
 		}
+		return $standing;
 	}
 
 	/**

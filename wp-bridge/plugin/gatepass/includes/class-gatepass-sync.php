@@ -99,7 +99,7 @@ final class Gatepass_Sync {
 	private $deadline = 0.0;
 
 	/**
-	 * When the lock is to be made young again, by microtime().
+	 * When the lock is to be made young again, by microtime(); 0.0 once another has taken it over.
 	 *
 	 * @var float
 	 */
@@ -268,6 +268,9 @@ final class Gatepass_Sync {
 			if ( ! $this->is_still( $connection ) ) {
 				return Gatepass_Pulled::failed( 'paired_anew', $state->cursor() );
 			}
+			if ( ! $this->is_ours() ) {
+				return new Gatepass_Pulled( Gatepass_Pulled::MORE, $state->cursor() );
+			}
 			if ( null !== $page->policy() ) {
 				$this->store->save_policy( $connection, $page->policy() );
 			}
@@ -286,7 +289,7 @@ final class Gatepass_Sync {
 			if ( 'epoch_changed' === $reason && $epochs < self::MAX_EPOCHS ) {
 				++$epochs;
 				$state = $state->anew( '' );
-				$state->save();
+				$this->keep( $state );
 				$more = true;
 				continue;
 			}
@@ -301,7 +304,7 @@ final class Gatepass_Sync {
 				return $this->failed( $state, 'bridge_answered_nonsense' );
 			}
 			$has_moved = $cursor > $state->cursor();
-			$state = $state->with( array( 'cursor' => $cursor ) );
+			$state     = $state->with( array( 'cursor' => $cursor ) );
 			$state->save();
 			if ( '' !== $pause ) {
 				return new Gatepass_Pulled( Gatepass_Pulled::MORE, $cursor, $pause );
@@ -320,15 +323,15 @@ final class Gatepass_Sync {
 				return new Gatepass_Pulled( Gatepass_Pulled::MORE, $state->cursor(), $this->is_time_up() ? '' : 'held' );
 			}
 		}
-		$state->with(
+		$state = $state->with(
 			array(
 				'as_of'         => $page->time(),
 				'complete'      => true,
 				'failing_since' => 0,
 				'last_error'    => '',
 			)
-		)->save();
-		return new Gatepass_Pulled( Gatepass_Pulled::COMPLETE, $state->cursor() );
+		);
+		return new Gatepass_Pulled( $this->keep( $state ) ? Gatepass_Pulled::COMPLETE : Gatepass_Pulled::MORE, $state->cursor() );
 	}
 
 	/**
@@ -347,6 +350,9 @@ final class Gatepass_Sync {
 		foreach ( $page->changes() as $change ) {
 			if ( array() !== $acks && $this->is_time_up() ) {
 				return array( $acks, $cursor, '' === $pause ? 'time' : $pause );
+			}
+			if ( ! $this->is_ours() ) {
+				return array( $acks, $cursor, 'held' );
 			}
 			$ack = $this->follow_one( $connection, $change, $state );
 			if ( null === $ack ) {
@@ -374,10 +380,6 @@ final class Gatepass_Sync {
 		if ( $state->deaths_at( $change->position() ) >= self::MAX_DEATHS ) {
 			return Gatepass_Follower::ack( $change, 'internal', null );
 		}
-		if ( microtime( true ) > $this->renew_at ) {
-			$this->lock->renew();
-			$this->renew_at = microtime( true ) + self::RENEW_EVERY;
-		}
 		if ( null === $this->in_the_midst ) {
 			register_shutdown_function( array( $this, 'die_properly' ) );
 		}
@@ -396,8 +398,35 @@ final class Gatepass_Sync {
 			return;
 		}
 		list( $position, $state ) = $this->in_the_midst;
-		$state->with_death_at( $position )->save();
+		$this->keep( $state->with_death_at( $position ) );
 		Gatepass_Lock::release_all();
+	}
+
+	/**
+	 * Whether nobody has taken us for dead, and pulls in our place. Looks now and then, and makes the lock young again.
+	 *
+	 * @return bool
+	 */
+	private function is_ours(): bool {
+		if ( $this->renew_at > 0.0 && microtime( true ) > $this->renew_at ) {
+			$this->renew_at = $this->lock->renew() ? microtime( true ) + self::RENEW_EVERY : 0.0;
+		}
+		return $this->renew_at > 0.0;
+	}
+
+	/**
+	 * Keeps how far this site has followed, unless somebody else pulls by now: theirs is newer.
+	 *
+	 * @param Gatepass_Sync_State $state That.
+	 * @return bool Whether it was kept.
+	 */
+	private function keep( Gatepass_Sync_State $state ): bool {
+		if ( null === $this->lock || ! $this->lock->renew() ) {
+			$this->renew_at = 0.0;
+			return false;
+		}
+		$state->save();
+		return true;
 	}
 
 	/**
@@ -495,6 +524,9 @@ final class Gatepass_Sync {
 			$rows = $wpdb->get_results( $wpdb->prepare( "SELECT umeta_id, user_id, meta_value FROM {$wpdb->usermeta} WHERE meta_key LIKE %s AND umeta_id > %d ORDER BY umeta_id LIMIT %d", $keys, $state->sweep(), self::SWEEP ) );
 			update_meta_cache( 'user', array_map( 'intval', wp_list_pluck( $rows, 'user_id' ) ) );
 			foreach ( $rows as $row ) {
+				if ( ! $this->is_ours() ) {
+					return $state;
+				}
 				$identity = Gatepass_Identity::from_readable( (string) $row->meta_value );
 				if ( null !== $identity && $identity->site_id() === $connection->site_id() && $identity->issuer() === $connection->issuer() ) {
 					$known = Gatepass_Standing::of_identity( (int) $row->user_id, $identity );
@@ -509,7 +541,7 @@ final class Gatepass_Sync {
 				return $state->with( array( 'resyncing' => false ) );
 			}
 		} while ( $this->lock->renew() && ! $this->is_time_up() );
-		$state->save();
+		$this->keep( $state );
 		return $state;
 	}
 
@@ -521,12 +553,14 @@ final class Gatepass_Sync {
 	 * @return Gatepass_Pulled
 	 */
 	private function failed( Gatepass_Sync_State $state, string $reason ): Gatepass_Pulled {
-		$state->with(
-			array(
-				'failing_since' => 0 === $state->failing_since() ? time() : $state->failing_since(),
-				'last_error'    => $reason,
+		$this->keep(
+			$state->with(
+				array(
+					'failing_since' => 0 === $state->failing_since() ? time() : $state->failing_since(),
+					'last_error'    => $reason,
+				)
 			)
-		)->save();
+		);
 		return Gatepass_Pulled::failed( $reason, $state->cursor() );
 	}
 
