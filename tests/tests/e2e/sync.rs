@@ -61,7 +61,8 @@ add_filter( 'http_response', function ( $response, $arguments, $url ) {
 		$answer   = json_decode( $response['body'], true );
 		$identity = new Gatepass_Identity( get_option( 'gatepass_connection' )['issuer'], get_option( 'gatepass_connection' )['site_id'], $answer['subject'] );
 		$user     = ( new Gatepass_Members( new Gatepass_Store() ) )->find( $identity );
-		$newer    = array( 'position' => $answer['standing']['position'] + 1, 'allowed_until' => 0, 'status' => 'canceled' ) + $answer['standing'];
+		$round    = Gatepass_Sync_State::read_anew( ( new Gatepass_Store() )->connection() )->round();
+		$newer    = array( 'round' => $round, 'position' => $answer['standing']['position'] + 1, 'allowed_until' => 0, 'status' => 'canceled' ) + $answer['standing'];
 		Gatepass_Standing::from_array( $newer )->save( $user->ID, $identity );
 	}
 	return $response;

@@ -1236,6 +1236,22 @@ $tests = array(
 		expect( ! $standing( 'a', 1 )->is_newer_than( $standing( 'a', 1 ) ) && ! $standing( 'a', 1 )->is_newer_than( $standing( 'a', 2 ) ) );
 		expect( ! $standing( 'b', 2 )->is_newer_than( $standing( 'a', 1 ) ) );
 	},
+	'standing_goes_before_another_by_store_round_and_position' => static function () {
+		$state    = sync_state( array( 'epoch' => 'b', 'round' => 5 ) ); // phpcs:ignore
+		$standing = static function ( string $epoch, int $position, int $round ): Gatepass_Standing {
+			return Gatepass_Standing::from_array( array( 'epoch' => $epoch, 'position' => $position, 'round' => $round ) ); // phpcs:ignore
+		};
+		$before   = static function ( Gatepass_Standing $known, Gatepass_Standing $said ) use ( $state ): bool {
+			return Gatepass_Follower::goes_before( $known, $said, $state );
+		};
+		expect( $before( $standing( 'b', 9, 5 ), $standing( 'b', 8, 0 ) ) );
+		expect( ! $before( $standing( 'b', 9, 5 ), $standing( 'b', 9, 0 ) ) && ! $before( $standing( 'b', 9, 5 ), $standing( 'b', 10, 0 ) ) );
+		expect( ! $before( $standing( 'b', 9, 4 ), $standing( 'b', 2, 0 ) ), 'the store was put back' );
+		expect( $before( $standing( 'b', 1, 5 ), $standing( 'a', 9, 0 ) ), 'a late word of the store before' );
+		expect( ! $before( $standing( 'a', 9, 5 ), $standing( 'b', 1, 0 ) ) && ! $before( $standing( 'a', 9, 5 ), $standing( 'a', 9, 0 ) ) );
+		$never = sync_state( array() );
+		expect( ! Gatepass_Follower::goes_before( $standing( '', 0, 0 ), $standing( 'b', 1, 0 ), $never ), 'before the first pull' );
+	},
 	'standing_is_stored_and_read_as_it_is'             => static function () {
 		$standing = Gatepass_Standing::from_array(
 			array(

@@ -166,7 +166,7 @@ final class Gatepass_Follower {
 		wp_cache_delete( $user_id, 'user_meta' );
 		$known = Gatepass_Standing::of_identity( $user_id, $identity );
 		$ended = null === $known ? 0 : $known->sessions_ended();
-		if ( null !== $known && $known->is_newer_than( $said ) ) {
+		if ( null !== $known && self::goes_before( $known, $said, $state ) ) {
 			$said = $known;
 		}
 		// A sign-in may have begun before the round that has named the member since.
@@ -180,6 +180,23 @@ final class Gatepass_Follower {
 		}
 		$said->save( $user_id, $identity );
 		return $said;
+	}
+
+	/**
+	 * Whether what is known goes before what is heard now.
+	 *
+	 * @param Gatepass_Standing   $known What is known.
+	 * @param Gatepass_Standing   $said  What is heard.
+	 * @param Gatepass_Sync_State $state How far this site has followed.
+	 * @return bool
+	 */
+	public static function goes_before( Gatepass_Standing $known, Gatepass_Standing $said, Gatepass_Sync_State $state ): bool {
+		if ( '' !== $state->epoch() && $known->epoch() === $state->epoch() && $said->epoch() !== $state->epoch() ) {
+			// A late word of a store that the panel has left.
+			return true;
+		}
+		// Positions of another round may be of a store that has been put back since: it counts anew from where it was then.
+		return $known->round() === $state->round() && $known->is_newer_than( $said );
 	}
 
 	/**

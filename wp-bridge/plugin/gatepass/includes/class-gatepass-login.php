@@ -437,17 +437,21 @@ final class Gatepass_Login {
 		if ( null === $redemption->standing() ) {
 			return;
 		}
-		$state    = Gatepass_Sync_State::of( $arrival->connection() );
+		$begun = Gatepass_Sync_State::of( $arrival->connection() );
+		$state = Gatepass_Sync_State::read_anew( $arrival->connection() );
+		if ( $begun->epoch() === $state->epoch() ) {
+			// This site has changed to no other store while the bridge was asked; so the bridge has answered by the newest.
+			$state = $state->with( array( 'epoch' => $redemption->standing()->epoch() ) );
+		}
 		$standing = Gatepass_Follower::hear( $user->ID, $arrival->identity(), $redemption->standing(), $state, true );
-		if ( $standing->is_newer_than( $redemption->standing() ) ) {
+		if ( ! $standing->is_the_word_of( $redemption->standing() ) ) {
 			if ( ! $standing->allows( $state->now() ) ) {
 				throw new Gatepass_Refusal( Gatepass_Refusal::MEMBERSHIP, 'membership_inactive' );
 			}
 			if ( $standing->sessions_ended() > $redemption->standing()->sessions_ended() ) {
 				throw new Gatepass_Refusal( Gatepass_Refusal::ASK_AGAIN, 'session_ended' );
 			}
-		}
-		if ( null !== $redemption->consent() ) {
+		} elseif ( null !== $redemption->consent() ) {
 			$redemption->consent()->save( $user->ID, $state->now() );
 		}
 	}

@@ -10,7 +10,7 @@
  * Immutable.
  *
  * It is written from what the bridge says only, in a pull or at a sign-in, and under the identity's lock: of two
- * writers the one with the newer word wins.
+ * writers the one with the newer word wins, {@see Gatepass_Follower::goes_before()}.
  */
 final class Gatepass_Standing {
 
@@ -171,6 +171,16 @@ final class Gatepass_Standing {
 	 */
 	public function is_newer_than( self $other ): bool {
 		return $this->members['epoch'] === $other->members['epoch'] && $this->members['position'] > $other->members['position'];
+	}
+
+	/**
+	 * Whether both are the same word of the panel's.
+	 *
+	 * @param self $other Another standing of the same member.
+	 * @return bool
+	 */
+	public function is_the_word_of( self $other ): bool {
+		return $this->members['epoch'] === $other->members['epoch'] && $this->members['position'] === $other->members['position'];
 	}
 
 	/**
