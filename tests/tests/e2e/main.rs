@@ -278,6 +278,7 @@ gatepass_tests::run! {
         sync::an_account_comes_and_changes_without_a_login,
         sync::what_cannot_be_done_is_told_with_its_reason_and_leaves_everything_as_it_was,
         sync::whoever_is_taken_for_dead_stops_at_once,
+        sync::the_gate_hears_of_an_end_whatever_stands_in_the_way_of_the_account,
         sync::what_becomes_of_a_removed_members_account_is_the_owners_choice,
         sync::pulls_at_once_are_one_and_none_is_lost,
         sync::php_may_die_anywhere,

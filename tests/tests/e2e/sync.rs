@@ -507,6 +507,52 @@ pub async fn php_may_die_anywhere() -> Result {
     }
     settle(&stack)?;
     assert_synced(&stack, "behind").await?;
+
+    // The gate hears of the end of a membership even so.
+    fatal["membership"]["status"] = json!("canceled");
+    fatal["display_name"] = json!("More fatal");
+    stack.api.put("new-4", &fatal).await?.ok()?;
+    for _ in 0..3 {
+        let _ = stack.wordpress.eval(PULL);
+    }
+    settle(&stack)?;
+    assert_failed(&stack, "new-4", "internal").await?;
+    assert_eq!(standing(&stack, "new-4@example.com")?, "canceled shut");
+    Ok(())
+}
+
+pub async fn the_gate_hears_of_an_end_whatever_stands_in_the_way_of_the_account() -> Result {
+    let stack = stack().await?;
+    stack.member("twice").await?;
+    settle(&stack)?;
+    // Somebody has copied the user with all that belongs to it.
+    stack.wordpress.eval(
+        "$u = get_user_by( 'email', 'twice@example.com' ); \
+         $copy = wp_insert_user( array( 'user_login' => 'copy', 'user_email' => 'copy@example.com', 'user_pass' => 'x', 'role' => 'subscriber' ) ); \
+         foreach ( get_user_meta( $u->ID ) as $key => $v ) { if ( 0 === strpos( $key, '_gatepass_' ) ) { update_user_meta( $copy, $key, wp_slash( maybe_unserialize( $v[0] ) ) ); } }",
+    )?;
+    log_in(&stack, "copy@example.com")?;
+    assert_eq!(standing(&stack, "copy@example.com")?, "active in");
+    let mut twice = member("twice");
+    twice["membership"]["status"] = json!("canceled");
+    stack.api.put("twice", &twice).await?.ok()?;
+    settle(&stack)?;
+    assert_failed(&stack, "twice", "internal").await?;
+    for email in ["twice@example.com", "copy@example.com"] {
+        assert_eq!(standing(&stack, email)?, "canceled shut");
+    }
+    assert_eq!(stack.wordpress.session_rows("copy@example.com")?, 0);
+
+    // A change of which only the account's part cannot be understood.
+    let kept = stack.wordpress.eval(
+        "require_once ABSPATH . 'wp-admin/includes/user.php'; wp_delete_user( get_user_by( 'login', 'copy' )->ID ); \
+         $c = ( new Gatepass_Store() )->connection(); $i = new Gatepass_Identity( $c->issuer(), $c->site_id(), 'twice' ); \
+         $s = Gatepass_Sync_State::read_anew( $c ); \
+         $odd = array( 'subject' => 'twice', 'position' => $s->cursor() + 1, 'member' => array( 'email' => 7 ), 'allowed_until' => PHP_INT_MAX ); \
+         echo Gatepass_Follower::of_this_site( new Gatepass_Store() )->follow( $i, Gatepass_Change::from_array( $odd, $s->epoch() ), $s )['result'];",
+    )?;
+    assert_eq!(kept, "failed");
+    assert!(standing(&stack, "twice@example.com")?.ends_with(" in"));
     Ok(())
 }
 

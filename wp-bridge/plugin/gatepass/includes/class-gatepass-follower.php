@@ -120,6 +120,27 @@ final class Gatepass_Follower {
 	}
 
 	/**
+	 * Keeps how a member stands, and does nothing else to the account: to follow the change has been the death of PHP.
+	 *
+	 * @param Gatepass_Identity   $identity Who.
+	 * @param Gatepass_Change     $change   What has changed.
+	 * @param Gatepass_Sync_State $state    How far this site has followed.
+	 * @return array<string,mixed>|null As {@see follow()}.
+	 */
+	public function only_hear( Gatepass_Identity $identity, Gatepass_Change $change, Gatepass_Sync_State $state ): ?array {
+		$lock = Gatepass_Lock::take( $identity->hash(), self::PATIENCE );
+		if ( null === $lock ) {
+			return null;
+		}
+		try {
+			$this->hear_of( $this->members->all_of( $identity ), $identity, $change, $state );
+		} finally {
+			$lock->release();
+		}
+		return self::ack( $change, 'internal', null );
+	}
+
+	/**
 	 * Shuts the gate for a member whom the panel does not know. The account stays.
 	 *
 	 * @param int                 $user_id  The user.
@@ -209,22 +230,27 @@ final class Gatepass_Follower {
 	 * @throws Gatepass_Refusal If it cannot be done.
 	 */
 	private function make( Gatepass_Identity $identity, Gatepass_Change $change, Gatepass_Sync_State $state ): ?int {
+		$users  = $this->members->all_of( $identity );
+		$is_old = $this->hear_of( $users, $identity, $change, $state );
 		$wanted = $change->wanted();
 		if ( null === $wanted ) {
 			throw Gatepass_Refusal::account( 'internal' );
 		}
-		$user = $this->members->find( $identity );
-		if ( null === $user && ! $change->standing()->allows( $state->now() ) ) {
-			// Whoever may not come in needs no account; it is made when they may.
-			return null;
-		}
-		$user = $user ?? $this->members->create( $identity, $wanted );
-		try {
-			// The standing first, and whatever becomes of the rest: the gate goes by it.
-			if ( $this->hear_of( $user, $identity, $change, $state )->is_newer_than( $change->standing() ) ) {
-				// Somebody took us for dead, and has followed what came after this.
-				return $user->ID;
+		$user = Gatepass_Members::the_one( $users );
+		if ( null === $user ) {
+			if ( ! $change->standing()->allows( $state->now() ) ) {
+				// Whoever may not come in needs no account; it is made when they may.
+				return null;
 			}
+			$user   = $this->members->create( $identity, $wanted );
+			$is_old = $this->hear_of( array( $user ), $identity, $change, $state );
+		}
+		$this->require_reach( $user );
+		if ( $is_old ) {
+			// Somebody took us for dead, and has followed what came after this.
+			return $user->ID;
+		}
+		try {
 			$user = $this->members->bring_to_blog( $user, $identity, $wanted );
 			$this->account->follow( $user, $wanted );
 		} catch ( Gatepass_Refusal $refusal ) {
@@ -246,31 +272,44 @@ final class Gatepass_Follower {
 	 * @throws Gatepass_Refusal If it cannot be done.
 	 */
 	private function remove( Gatepass_Identity $identity, Gatepass_Change $change, Gatepass_Sync_State $state ): ?int {
-		$user = $this->members->find( $identity );
+		$users  = $this->members->all_of( $identity );
+		$is_old = $this->hear_of( $users, $identity, $change, $state );
+		$user   = Gatepass_Members::the_one( $users );
 		if ( null === $user ) {
 			return null;
 		}
-		$is_old = $this->hear_of( $user, $identity, $change, $state )->is_newer_than( $change->standing() );
+		$this->require_reach( $user );
 		return $is_old || $this->removal->apply( $user, $identity ) ? $user->ID : null;
 	}
 
 	/**
-	 * Keeps how a member stands. An account with too many rights is touched no further.
+	 * Keeps how a member stands. It comes first, and whatever becomes of the rest: the gate goes by it.
 	 *
-	 * @param WP_User             $user     The user.
+	 * @param WP_User[]           $users    Everybody who claims to be the member.
 	 * @param Gatepass_Identity   $identity Who.
 	 * @param Gatepass_Change     $change   What has changed.
 	 * @param Gatepass_Sync_State $state    How far this site has followed.
-	 * @return Gatepass_Standing How the member stands now: as said, unless something newer had been heard.
+	 * @return bool Whether something newer had been heard.
+	 */
+	private function hear_of( array $users, Gatepass_Identity $identity, Gatepass_Change $change, Gatepass_Sync_State $state ): bool {
+		$is_old = false;
+		foreach ( $users as $user ) {
+			$standing = self::hear( $user->ID, $identity, $change->standing(), $state, ! $this->privileges->is_privileged( $user ) );
+			$is_old   = $is_old || $standing->is_newer_than( $change->standing() );
+		}
+		return $is_old;
+	}
+
+	/**
+	 * An account with too many rights is touched no further.
+	 *
+	 * @param WP_User $user The user.
 	 * @throws Gatepass_Refusal If it has.
 	 */
-	private function hear_of( WP_User $user, Gatepass_Identity $identity, Gatepass_Change $change, Gatepass_Sync_State $state ): Gatepass_Standing {
-		$is_privileged = $this->privileges->is_privileged( $user );
-		$standing      = self::hear( $user->ID, $identity, $change->standing(), $state, ! $is_privileged );
-		if ( $is_privileged ) {
+	private function require_reach( WP_User $user ): void {
+		if ( $this->privileges->is_privileged( $user ) ) {
 			throw Gatepass_Refusal::account( 'account_privileged', $user->ID );
 		}
-		return $standing;
 	}
 
 	/**

@@ -43,18 +43,36 @@ final class Gatepass_Members {
 	 * @throws Gatepass_Refusal If two users claim to be this identity, or the network bans the user.
 	 */
 	public function find( Gatepass_Identity $identity ): ?WP_User {
+		return self::the_one( $this->all_of( $identity ) );
+	}
+
+	/**
+	 * Everybody who claims to be an identity: two, if somebody has copied a user with all that belongs to it.
+	 *
+	 * @param Gatepass_Identity $identity Who.
+	 * @return WP_User[]
+	 */
+	public function all_of( Gatepass_Identity $identity ): array {
 		global $wpdb;
 
 		// phpcs:ignore WordPress.DB.DirectDatabaseQuery -- By the index on meta_key; a cached "none" would make a second user.
-		$ids = $wpdb->get_col( $wpdb->prepare( "SELECT DISTINCT m.user_id FROM {$wpdb->usermeta} m INNER JOIN {$wpdb->users} u ON u.ID = m.user_id WHERE m.meta_key = %s LIMIT 2", $identity->meta_key() ) );
-		if ( count( $ids ) > 1 ) {
+		$ids = $wpdb->get_col( $wpdb->prepare( "SELECT DISTINCT m.user_id FROM {$wpdb->usermeta} m INNER JOIN {$wpdb->users} u ON u.ID = m.user_id WHERE m.meta_key = %s", $identity->meta_key() ) );
+		return array_values( array_filter( array_map( 'get_userdata', array_map( 'intval', $ids ) ) ) );
+	}
+
+	/**
+	 * The only one of those who claim to be an identity.
+	 *
+	 * @param WP_User[] $users They.
+	 * @return WP_User|null Null if there is none yet.
+	 * @throws Gatepass_Refusal If there are several, or the network bans the user.
+	 */
+	public static function the_one( array $users ): ?WP_User {
+		if ( count( $users ) > 1 ) {
 			throw Gatepass_Refusal::account( 'internal' );
 		}
-		$user = array() === $ids ? false : get_user_by( 'id', (int) $ids[0] );
-		if ( false === $user ) {
-			return null;
-		}
-		if ( is_multisite() && is_user_spammy( $user ) ) {
+		$user = $users[0] ?? null;
+		if ( null !== $user && is_multisite() && is_user_spammy( $user ) ) {
 			throw Gatepass_Refusal::account( 'account_not_on_blog', $user->ID );
 		}
 		return $user;

@@ -377,7 +377,8 @@ final class Gatepass_Sync {
 	 * @return array<string,mixed>|null What came of it; null if it is to come again.
 	 */
 	private function follow_one( Gatepass_Connection $connection, Gatepass_Change $change, Gatepass_Sync_State $state ): ?array {
-		if ( $state->deaths_at( $change->position() ) >= self::MAX_DEATHS ) {
+		$deaths = $state->deaths_at( $change->position() );
+		if ( $deaths > self::MAX_DEATHS ) {
 			return Gatepass_Follower::ack( $change, 'internal', null );
 		}
 		if ( null === $this->in_the_midst ) {
@@ -385,7 +386,9 @@ final class Gatepass_Sync {
 		}
 		$this->in_the_midst = array( $change->position(), $state );
 		$identity           = new Gatepass_Identity( $connection->issuer(), $connection->site_id(), $change->subject() );
-		$ack                = $this->follower->follow( $identity, $change, $state );
+		// Once more for the standing alone: the gate goes by it.
+		$ack = $deaths < self::MAX_DEATHS ? $this->follower->follow( $identity, $change, $state ) : $this->follower->only_hear( $identity, $change, $state );
+
 		$this->in_the_midst = array( 0, $state );
 		return $ack;
 	}
