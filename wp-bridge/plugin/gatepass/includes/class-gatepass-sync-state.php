@@ -248,7 +248,7 @@ final class Gatepass_Sync_State {
 	/**
 	 * Under which address of ours the bridge was last spoken to.
 	 *
-	 * @return string An origin; empty before the first pull.
+	 * @return string As Gatepass_Origin::of_blog() gives it; empty before the first pull.
 	 */
 	public function origin(): string {
 		return $this->members['origin'];

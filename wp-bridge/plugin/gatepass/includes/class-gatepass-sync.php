@@ -241,8 +241,8 @@ final class Gatepass_Sync {
 		$this->renew_at = microtime( true ) + self::RENEW_EVERY;
 		$request_id     = ( new Gatepass_Reference( random_bytes( 8 ) ) )->request_id();
 		$state          = Gatepass_Sync_State::read_anew( $connection );
-		$origin         = (string) Gatepass_Origin::of( (string) get_option( 'home' ) );
-		if ( $state->origin() !== $origin ) {
+		$origin         = Gatepass_Origin::of_blog();
+		if ( '' === $origin || $state->origin() !== $origin ) {
 			// A copy of a site has its key and its cursor. It must not follow in the site's name.
 			if ( ! $this->heartbeat->send( $connection ) ) {
 				return $this->store->is_copy() ? Gatepass_Pulled::failed( 'site_is_a_copy' ) : $this->failed( $state, 'bridge_unreachable' );
