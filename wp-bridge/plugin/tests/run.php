@@ -1165,6 +1165,13 @@ $tests = array(
 		expect( ! $rules->is_too_old( sync_state( array( 'as_of' => time() - 86300 ) ) ) );
 		expect( $rules->is_too_old( sync_state( array( 'as_of' => time() - 86300, 'offset' => 200 ) ) ), 'by the bridge\'s clock' ); // phpcs:ignore
 		expect( ! Gatepass_Gate_Rules::from_array( array( 'paired_at' => time() - 10 ) )->is_too_old( sync_state( array() ) ), 'just paired' );
+		// A clock that was a year ahead makes nothing young for a year.
+		$ahead = time() + 31536000;
+		$month = sync_state( array( 'as_of' => time() - 30 * 86400 ) );
+		expect( Gatepass_Gate_Rules::from_array( array( 'paired_at' => $ahead ) )->is_too_old( $month ), 'paired in the future' );
+		expect( Gatepass_Gate_Rules::from_array( null )->is_too_old( sync_state( array( 'as_of' => $ahead ) ) ), 'heard in the future' );
+		expect( ! Gatepass_Gate_Rules::from_array( array( 'paired_at' => $ahead ) )->is_too_old( sync_state( array( 'as_of' => time() - 10 ) ) ) );
+		expect( ! Gatepass_Gate_Rules::from_array( null )->is_too_old( sync_state( array( 'as_of' => time() + 5 ) ) ), 'about right' );
 	},
 	'gate_asks_every_five_minutes'                     => static function () {
 		$now = 1800000000;

@@ -27,6 +27,11 @@ final class Gatepass_Gate_Rules {
 	const MAX_MAX_STALE = 2592000;
 
 	/**
+	 * By how much a time may lie ahead, in seconds. Further ahead it is of a clock that was wrong, and tells no age.
+	 */
+	const MAX_AHEAD = 60;
+
+	/**
 	 * Its members.
 	 *
 	 * @var array{issuer:string,site:string,pairing:string,paired_at:int,exempt:int[],shuts:bool,max_stale:int}
@@ -176,7 +181,10 @@ final class Gatepass_Gate_Rules {
 	 * @return bool
 	 */
 	public function is_too_old( Gatepass_Sync_State $state ): bool {
-		return $state->now() - max( $state->as_of(), $this->members['paired_at'] ) > $this->members['max_stale'];
+		$latest    = $state->now() + self::MAX_AHEAD;
+		$paired_at = $this->members['paired_at'] > $latest ? 0 : $this->members['paired_at'];
+		$heard_at  = max( $state->as_of(), $paired_at );
+		return $heard_at > $latest || $state->now() - $heard_at > $this->members['max_stale'];
 	}
 
 	/**
