@@ -27,6 +27,7 @@ function gatepass_uninstall_blog(): void {
 		Gatepass_Names::OPTION_RESET_MAIL,
 		Gatepass_Names::OPTION_SYNC,
 		Gatepass_Names::OPTION_SYNC_AGAIN,
+		Gatepass_Names::OPTION_POKED,
 		Gatepass_Names::OPTION_REMOVAL,
 		Gatepass_Names::OPTION_REASSIGN,
 	);

@@ -1213,9 +1213,10 @@ $tests = array(
 		$iss  = array( 'iss' => 'https://id.example' );
 		$us   = connection( new Gatepass_Policy( null ) );
 		$poke = static function ( array $header, array $claims, string $key = 'a' ) use ( $us ): bool {
-			return Gatepass_Poke::is_genuine( token( header_with( $header ), claims_with( $claims ), $key ), $us );
+			return null !== Gatepass_Poke::verify( token( header_with( $header ), claims_with( $claims ), $key ), $us );
 		};
-		// It names nobody, and its time is not judged.
+		Pretended::$options = array();
+		// It names nobody, and its time is not judged by ours.
 		expect( $poke( $type, $iss + array( 'sub' => null ) ) );
 		expect( $poke( $type, $iss + array( 'iat' => 1, 'exp' => 2 ) ) ); // phpcs:ignore
 		expect( ! $poke( array(), $iss ), 'a handoff' );
@@ -1224,8 +1225,25 @@ $tests = array(
 		expect( ! $poke( $type, $iss, 'b' ), 'a wrong signature' );
 		expect( ! $poke( $type + array( 'kid' => key_pair( 'b' )['jwk']['kid'] ), $iss, 'b' ), 'a key that is not pinned' );
 		expect( ! $poke( $type + array( 'crit' => array() ), $iss ), 'an extension' );
-		expect( ! Gatepass_Poke::is_genuine( '', $us ) && ! Gatepass_Poke::is_genuine( 'a.b.c', $us ) );
+		expect( null === Gatepass_Poke::verify( '', $us ) && null === Gatepass_Poke::verify( 'a.b.c', $us ) );
 		expect( ! passes( token( header_with( $type ), claims_with() ) ), 'a poke is no handoff' );
+	},
+	'poke_that_is_repeated_long_after_is_not_taken'    => static function () {
+		Pretended::$options = array();
+		$us                 = connection( new Gatepass_Policy( null ) );
+		$poke               = static function ( int $issued_at, Gatepass_Connection $connection ): ?int {
+			$claims = claims_with( array( 'iss' => 'https://id.example', 'iat' => $issued_at, 'exp' => $issued_at + 60 ) ); // phpcs:ignore
+			return Gatepass_Poke::verify( token( header_with( array( 'typ' => 'gatepass-poke+jwt' ) ), $claims ), $connection );
+		};
+		expect( 5000 === $poke( 5000, $us ) && array() === Pretended::$options, 'nothing is kept of what is only looked at' );
+		Gatepass_Poke::keep( 5000, $us );
+		Gatepass_Poke::keep( 4990, $us );
+		expect( 4880 === $poke( 4880, $us ), 'overtaken' );
+		expect( null === $poke( 4879, $us ), 'repeated' );
+		expect( 5001 === $poke( 5001, $us ) );
+		// Pairing anew begins anew.
+		expect( 1000 === $poke( 1000, connection( new Gatepass_Policy( null ) ) ) );
+		Pretended::$options = array();
 	},
 	'standing_lets_in_until_its_time_and_not_at_it'    => static function () {
 		$standing = Gatepass_Standing::from_array( array( 'allowed_until' => 1000 ) );

@@ -168,12 +168,14 @@ final class Gatepass_Endpoint {
 		if ( null === $connection ) {
 			$this->say_of_poke( 404, array( 'code' => 'not_paired' ) );
 		}
-		if ( ! Gatepass_Poke::is_genuine( $this->request->field( 'poke', Gatepass_Token::MAX_BYTES ), $connection ) ) {
+		$issued_at = Gatepass_Poke::verify( $this->request->field( 'poke', Gatepass_Token::MAX_BYTES ), $connection );
+		if ( null === $issued_at ) {
 			$this->say_of_poke( 401, array( 'code' => 'poke_invalid' ) );
 		}
 		if ( ! $this->store->is_enabled() ) {
 			$this->say_of_poke( 503, array( 'code' => 'switched_off' ) );
 		}
+		Gatepass_Poke::keep( $issued_at, $connection );
 		$pull = function (): void {
 			$this->pull();
 		};

@@ -41,6 +41,8 @@ final class Gatepass_Names {
 	const OPTION_RESET_MAIL = 'gatepass_reset_mail';
 	/** That somebody wants another pull after the one that is under way. A row that is never read as an option. */
 	const OPTION_SYNC_AGAIN = 'gatepass_sync_again';
+	/** When the newest poke that was taken was made. */
+	const OPTION_POKED = 'gatepass_poked';
 	/** What becomes of an account whose customer the panel removes: one of Gatepass_Removal's. */
 	const OPTION_REMOVAL = 'gatepass_removal';
 	/** Who gets the content of accounts that are deleted: a user's number. */

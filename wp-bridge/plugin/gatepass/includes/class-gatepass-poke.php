@@ -6,7 +6,8 @@
  */
 
 /**
- * A poke: signed, and without data. Whoever repeats one makes this site ask the bridge, and learns nothing.
+ * A poke: signed, and without data. Whoever repeats one while it is young makes this site ask the bridge, and learns
+ * nothing; once a newer one has come, it is nobody's.
  */
 final class Gatepass_Poke {
 
@@ -16,15 +17,47 @@ final class Gatepass_Poke {
 	const TYPE = 'gatepass-poke+jwt';
 
 	/**
-	 * Whether a poke is the broker's, and for us. Unlike a handoff, one that names a key we have not pinned is nobody's:
-	 * otherwise any stranger could make us ask the bridge. WP-Cron asks all the same.
+	 * By how much a poke may be older than the newest, in seconds: some overtake others. Both were made by the broker's
+	 * clock; ours is not asked.
+	 */
+	const MAX_AGE = 120;
+
+	/**
+	 * When a poke was made that is the broker's, for us, and none that is repeated. Unlike a handoff, one that names a key
+	 * we have not pinned is nobody's: otherwise any stranger could make us ask the bridge. WP-Cron asks all the same.
 	 *
 	 * @param string              $unverified_token What was posted.
 	 * @param Gatepass_Connection $connection       The pairing.
-	 * @return bool
+	 * @return int|null Seconds since 1970; null for one that is not to be taken.
 	 */
-	public static function is_genuine( string $unverified_token, Gatepass_Connection $connection ): bool {
+	public static function verify( string $unverified_token, Gatepass_Connection $connection ): ?int {
 		$token = Gatepass_Token::verify( $unverified_token, self::TYPE, $connection->keys(), $connection->site_id() );
-		return null !== $token && $token->is_signed() && $token->claim( 'iss' ) === $connection->issuer();
+		if ( null === $token || ! $token->is_signed() || $token->claim( 'iss' ) !== $connection->issuer() ) {
+			return null;
+		}
+		return $token->issued_at() < self::newest( $connection ) - self::MAX_AGE ? null : $token->issued_at();
+	}
+
+	/**
+	 * Keeps that a poke was taken.
+	 *
+	 * @param int                 $issued_at  When it was made.
+	 * @param Gatepass_Connection $connection The pairing.
+	 */
+	public static function keep( int $issued_at, Gatepass_Connection $connection ): void {
+		if ( $issued_at > self::newest( $connection ) ) {
+			update_option( Gatepass_Names::OPTION_POKED, array( $connection->site_key()->public_x() => $issued_at ), false );
+		}
+	}
+
+	/**
+	 * When the newest poke was made that this pairing has taken.
+	 *
+	 * @param Gatepass_Connection $connection The pairing.
+	 * @return int Seconds since 1970; 0 for none.
+	 */
+	private static function newest( Gatepass_Connection $connection ): int {
+		$kept = get_option( Gatepass_Names::OPTION_POKED );
+		return is_array( $kept ) ? (int) ( $kept[ $connection->site_key()->public_x() ] ?? 0 ) : 0;
 	}
 }

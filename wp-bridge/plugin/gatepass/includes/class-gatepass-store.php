@@ -112,6 +112,7 @@ final class Gatepass_Store {
 		delete_option( Gatepass_Names::OPTION_CLOCK_OFFSET );
 		delete_option( Gatepass_Names::OPTION_CONFLICT );
 		delete_option( Gatepass_Names::OPTION_SYNC );
+		delete_option( Gatepass_Names::OPTION_POKED );
 		$this->save_gate_rules( $this->gate_rules_as_stored()->of_pairing( null ) );
 	}
 

@@ -117,6 +117,15 @@ final class Gatepass_Token {
 	}
 
 	/**
+	 * When it was made, by the clock of who made it.
+	 *
+	 * @return int Seconds since 1970.
+	 */
+	public function issued_at(): int {
+		return $this->claims['iat'];
+	}
+
+	/**
 	 * Whether its signature was checked. If not, its key is not pinned, and nothing in it is proven.
 	 *
 	 * @return bool
