@@ -342,7 +342,8 @@ final class Gatepass_Gate {
 	 * @return bool
 	 */
 	private function is_our_endpoint(): bool {
-		return is_admin() && in_array( $this->request->query( 'action' ), array( Gatepass_Names::ACTION_LOGIN, Gatepass_Names::ACTION_CHALLENGE ), true );
+		return is_admin() && 'admin-post.php' === ( $GLOBALS['pagenow'] ?? '' )
+			&& in_array( $this->request->query( 'action' ), array( Gatepass_Names::ACTION_LOGIN, Gatepass_Names::ACTION_CHALLENGE ), true );
 	}
 
 	/**
