@@ -405,6 +405,14 @@ pub async fn what_becomes_of_a_removed_members_account_is_the_owners_choice() ->
     choose("delete", 0)?;
     assert_eq!(removed(&stack, "deleted").await?.trim(), "nobody trash");
     assert_eq!(stack.wordpress.user_id("deleted@example.com")?, None);
+    // Nobody loses an account whom the owner lets in without a membership.
+    stack.member("exempt").await?;
+    settle(&stack)?;
+    stack.wordpress.eval(
+        "$s = new Gatepass_Store(); $s->save_gate_rules( $s->gate_rules()->wanted( array( get_user_by( 'email', 'exempt@example.com' )->ID ), false, 86400 ) );",
+    )?;
+    assert_eq!(removed(&stack, "exempt").await?.trim(), "member-exempt publish");
+    assert_eq!(stack.wordpress.session_rows("exempt@example.com")?, 1);
     let left = stack
         .wordpress
         .query("SELECT COUNT(*) FROM wp_usermeta WHERE user_id NOT IN (SELECT ID FROM wp_users)")?;

@@ -53,7 +53,8 @@ final class Gatepass_Removal {
 	 */
 	public function apply( WP_User $user, Gatepass_Identity $identity ): bool {
 		$choice = $this->store->removal();
-		if ( self::KEEP === $choice ) {
+		// Whom the owner lets in without a membership is not lost with it either.
+		if ( self::KEEP === $choice || in_array( $user->ID, $this->store->gate_rules()->exempt(), true ) ) {
 			return true;
 		}
 		if ( is_multisite() && ! is_user_member_of_blog( $user->ID ) ) {
