@@ -39,6 +39,10 @@ final class Gatepass_Gate_Card {
 	 * @return array{0:string,1:string} What to say, and how: success or error.
 	 */
 	public function save( Gatepass_Request $request ): array {
+		if ( ! $request->has_field( 'exempt', self::MAX_BYTES ) ) {
+			// A list of which not all has come would lock somebody out.
+			return array( __( 'Nothing was changed.', 'gatepass' ), 'error' );
+		}
 		$rules   = $this->store->gate_rules();
 		$exempt  = array();
 		$unknown = array();

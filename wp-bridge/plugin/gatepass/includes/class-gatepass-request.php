@@ -45,6 +45,18 @@ final class Gatepass_Request {
 	}
 
 	/**
+	 * Whether a field of a form came as {@see field()} reads it: even empty, but neither absent nor too long.
+	 *
+	 * @param string $name      Its name.
+	 * @param int    $max_bytes Longer ones count as absent.
+	 * @return bool
+	 */
+	public function has_field( string $name, int $max_bytes = 200 ): bool {
+		// phpcs:ignore WordPress.Security -- Only whether it is there.
+		return is_string( $_POST[ $name ] ?? null ) && strlen( $_POST[ $name ] ) <= $max_bytes;
+	}
+
+	/**
 	 * A field of a form that is a list, as check boxes make it.
 	 *
 	 * @param string $name Its name.
