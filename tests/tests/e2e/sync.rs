@@ -734,6 +734,11 @@ pub async fn the_panel_sees_and_ends_the_sessions_that_wordpress_has() -> Result
     stack.wordpress.eval("Gatepass_Sync::of_this_site()->run( 20, true );")?;
     settle(&stack)?;
     assert_eq!(stack.wordpress.session_rows("watched@example.com")?, 1);
+
+    // Of an account with more rights than the owner allows it sees none.
+    stack.wordpress.eval("get_user_by( 'email', 'watched@example.com' )->set_role( 'author' );")?;
+    let told = stack.api.site_call(Method::GET, "/members/watched/sessions", None).await?.ok()?;
+    assert_eq!(told["sessions"], json!([]), "{told}");
     Ok(())
 }
 
@@ -767,6 +772,17 @@ pub async fn on_a_network_a_member_belongs_to_the_blog_and_its_sessions_to_all()
     assert_eq!(stack.wordpress.session_rows("here@example.com")?, 0);
     assert_eq!(stack.wordpress.session_rows("both@example.com")?, 1, "the other blog's business, too");
     assert_eq!(standing(&stack, "both@example.com")?, "canceled shut");
+
+    // Of sessions it is told, and ends, those of its own button, and not those of another blog's customer of that name.
+    let told = stack.wordpress.eval(&format!(
+        "$u = get_user_by( 'email', 'both@example.com' ); $sessions = array(); \
+         foreach ( array( 1 => 'ours', {blog} => 'theirs' ) as $blog => $agent ) {{ $sessions[ $agent ] = array( 'expiration' => time() + 99, 'login' => time(), 'ua' => $agent, 'gatepass' => array( 'subject' => 'both', 'blog' => $blog ) ); }} \
+         update_user_meta( $u->ID, 'session_tokens', $sessions ); $c = ( new Gatepass_Store() )->connection(); \
+         $i = new Gatepass_Identity( $c->issuer(), $c->site_id(), 'both' ); \
+         $told = wp_list_pluck( Gatepass_Sessions::report( $u->ID, $i, time() ), 'user_agent' ); Gatepass_Sessions::end( $u->ID, $i ); \
+         echo implode( ',', $told ), ' ', implode( ',', array_keys( get_user_meta( $u->ID, 'session_tokens', true ) ) );"
+    ))?;
+    assert_eq!(told, "ours theirs");
 
     stack.wordpress.eval("( new Gatepass_Store() )->save_removal( 'delete', 0 );")?;
     stack.api.site_call(Method::DELETE, "/members/both", None).await?.ok()?;

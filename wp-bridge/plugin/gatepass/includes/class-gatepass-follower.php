@@ -114,7 +114,9 @@ final class Gatepass_Follower {
 		}
 		$ack = self::ack( $change, $cause, $user_id );
 		if ( $change->wants_sessions() ) {
-			$ack['sessions'] = null === $user_id ? array() : Gatepass_Sessions::report( $user_id, time() );
+			$user = null === $user_id ? false : get_userdata( $user_id );
+			// Of an account with too many rights the panel learns nothing.
+			$ack['sessions'] = false === $user || $this->privileges->is_privileged( $user ) ? array() : Gatepass_Sessions::report( $user_id, $identity, time() );
 		}
 		return $ack;
 	}

@@ -42,7 +42,7 @@ final class Gatepass_Sessions {
 		$left = array_filter(
 			$sessions,
 			static function ( $session ) use ( $identity ): bool {
-				return ! is_array( $session ) || ( $session[ Gatepass_Names::SESSION_DATA ]['subject'] ?? null ) !== $identity->subject();
+				return ! self::is_of_this_blog( $session, $identity );
 			}
 		);
 		if ( count( $left ) < count( $sessions ) ) {
@@ -54,15 +54,18 @@ final class Gatepass_Sessions {
 	/**
 	 * What there is to tell of a member's sessions, the newest first.
 	 *
-	 * @param int $user_id Whose.
-	 * @param int $now     Seconds since 1970.
+	 * @param int               $user_id  Whose.
+	 * @param Gatepass_Identity $identity Who they are to the panel.
+	 * @param int               $now      Seconds since 1970.
 	 * @return array<int,array<string,mixed>>
 	 */
-	public static function report( int $user_id, int $now ): array {
+	public static function report( int $user_id, Gatepass_Identity $identity, int $now ): array {
+		$all      = ! is_multisite() || self::is_here_alone( $user_id );
 		$sessions = array_filter(
 			self::stored( $user_id ),
-			static function ( $session ) use ( $now ): bool {
-				return is_array( $session ) && is_int( $session['expiration'] ?? null ) && $session['expiration'] >= $now;
+			static function ( $session ) use ( $identity, $now, $all ): bool {
+				return is_array( $session ) && is_int( $session['expiration'] ?? null ) && $session['expiration'] >= $now
+					&& ( $all || self::is_of_this_blog( $session, $identity ) );
 			}
 		);
 		uasort(
@@ -136,6 +139,19 @@ final class Gatepass_Sessions {
 		}
 		$sessions = get_user_meta( $user_id, 'session_tokens', true );
 		return is_array( $sessions ) ? $sessions : array();
+	}
+
+	/**
+	 * Whether a session of somebody who belongs to several blogs was begun by this blog's button.
+	 *
+	 * @param mixed             $session  The session.
+	 * @param Gatepass_Identity $identity Who they are to the panel.
+	 * @return bool
+	 */
+	private static function is_of_this_blog( $session, Gatepass_Identity $identity ): bool {
+		$ours = is_array( $session ) ? $session[ Gatepass_Names::SESSION_DATA ] ?? array() : array();
+		// Sessions that began before this was kept are told by the customer alone.
+		return ( $ours['subject'] ?? null ) === $identity->subject() && ( $ours['blog'] ?? get_current_blog_id() ) === get_current_blog_id();
 	}
 
 	/**

@@ -151,6 +151,10 @@ final class Gatepass_Terms {
 			'subject'  => $this->subject,
 			'remember' => $this->remember,
 		);
+		if ( is_multisite() ) {
+			// Sessions are of the whole network, and panels of different blogs may call different people the same.
+			$members['blog'] = get_current_blog_id();
+		}
 		if ( null !== $this->until ) {
 			$members['until'] = $this->until;
 		}
