@@ -276,6 +276,7 @@ gatepass_tests::run! {
         member_login::the_form_leads_nowhere_else_and_is_nowhere_else,
         member_login::the_form_is_a_block_in_the_editor,
         sync::an_account_comes_and_changes_without_a_login,
+        sync::a_plugin_that_signs_new_users_in_signs_nobody_in_here,
         sync::what_cannot_be_done_is_told_with_its_reason_and_leaves_everything_as_it_was,
         sync::whoever_is_taken_for_dead_stops_at_once,
         sync::the_gate_hears_of_an_end_whatever_stands_in_the_way_of_the_account,

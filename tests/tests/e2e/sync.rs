@@ -259,6 +259,24 @@ pub async fn an_account_comes_and_changes_without_a_login() -> Result {
     Ok(())
 }
 
+pub async fn a_plugin_that_signs_new_users_in_signs_nobody_in_here() -> Result {
+    let stack = Stack::start().await?;
+    let folder = stack.wordpress.www().join("wp-content/mu-plugins");
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(
+        folder.join("signs-in.php"),
+        "<?php add_action( 'user_register', function ( $id ) { wp_set_auth_cookie( $id, true ); } );
+        add_action( 'shutdown', function () { if ( isset( $_GET['poke'] ) ) {
+            update_option( 'test_headers', implode( '|', headers_list() ) ); } } );",
+    )?;
+    let member = gatepass_tests::api::member("greeted");
+    assert_eq!(stack.api.put_and_wait("greeted", &member, 10).await?.sync(), "synced");
+    assert_eq!(stack.wordpress.session_rows("greeted@example.com")?, 0);
+    let headers = stack.wordpress.eval("echo get_option( 'test_headers' );")?;
+    assert!(headers.contains("Content-Type") && !headers.contains("Set-Cookie"), "{headers}");
+    Ok(())
+}
+
 pub async fn what_cannot_be_done_is_told_with_its_reason_and_leaves_everything_as_it_was() -> Result {
     let stack = stack().await?;
     settle(&stack)?;

@@ -96,6 +96,8 @@ final class Gatepass_Follower {
 		}
 		$user_id = null;
 		$cause   = '';
+		// A plugin may sign new users in. Whoever asks here, the broker, WP-Cron or another customer, is not the one.
+		add_filter( 'send_auth_cookies', '__return_false', PHP_INT_MAX );
 		try {
 			$user_id = $change->is_removed() ? $this->remove( $identity, $change, $state ) : $this->make( $identity, $change, $state );
 		} catch ( Gatepass_Refusal $refusal ) {
@@ -110,6 +112,7 @@ final class Gatepass_Follower {
 			error_log( sprintf( 'Gatepass: %s at %s:%d', get_class( $failure ), $failure->getFile(), $failure->getLine() ) );
 			$cause = 'internal';
 		} finally {
+			remove_filter( 'send_auth_cookies', '__return_false', PHP_INT_MAX );
 			$lock->release();
 		}
 		$ack = self::ack( $change, $cause, $user_id );
@@ -244,7 +247,8 @@ final class Gatepass_Follower {
 				// Whoever may not come in needs no account; it is made when they may.
 				return null;
 			}
-			$user   = $this->members->create( $identity, $wanted );
+			$user = $this->members->create( $identity, $wanted );
+			WP_Session_Tokens::get_instance( $user->ID )->destroy_all();
 			$is_old = $this->hear_of( array( $user ), $identity, $change, $state );
 		}
 		$this->require_reach( $user );

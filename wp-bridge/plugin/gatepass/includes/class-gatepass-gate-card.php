@@ -74,7 +74,7 @@ final class Gatepass_Gate_Card {
 	 */
 	public function render_words( ?Gatepass_Connection $connection ): void {
 		echo '<h2>' . esc_html__( 'Who needs a membership', 'gatepass' ) . '</h2>';
-		echo '<p>' . esc_html__( 'Accounts of your panel’s customers work only while the membership is active: with a password, with an application password, and while signed in. Other accounts are left alone, and so is every account that can do more than the roles above allow.', 'gatepass' ) . '</p>';
+		echo '<p>' . esc_html__( 'Accounts of your panel’s customers work only while the membership is active: with a password, with an application password, and while signed in. Other accounts are left alone, and so is whoever runs this site.', 'gatepass' ) . '</p>';
 		if ( null === $connection ) {
 			return;
 		}
