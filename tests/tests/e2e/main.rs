@@ -279,6 +279,7 @@ gatepass_tests::run! {
         sync::a_plugin_that_signs_new_users_in_signs_nobody_in_here,
         sync::what_cannot_be_done_is_told_with_its_reason_and_leaves_everything_as_it_was,
         sync::whoever_is_taken_for_dead_stops_at_once,
+        sync::a_site_that_has_moved_by_a_folder_asks_first_whether_it_is_a_copy,
         sync::the_gate_hears_of_an_end_whatever_stands_in_the_way_of_the_account,
         sync::what_becomes_of_a_removed_members_account_is_the_owners_choice,
         sync::pulls_at_once_are_one_and_none_is_lost,

@@ -534,13 +534,14 @@ pub async fn php_may_die_anywhere() -> Result {
     settle(&stack)?;
     assert_synced(&stack, "behind").await?;
 
-    // The gate hears of the end of a membership even so.
+    // What has been the death of PHP too often is left; but the gate hears of the end of a membership even so.
+    case(&stack, "")?;
+    stack.wordpress.eval(
+        "$s = Gatepass_Sync_State::read_anew( ( new Gatepass_Store() )->connection() ); \
+         foreach ( range( 1, 40 ) as $i ) { foreach ( range( 1, 3 ) as $death ) { $s = $s->with_death_at( $s->cursor() + $i ); } } $s->save();",
+    )?;
     fatal["membership"]["status"] = json!("canceled");
-    fatal["display_name"] = json!("More fatal");
     stack.api.put("new-4", &fatal).await?.ok()?;
-    for _ in 0..3 {
-        let _ = stack.wordpress.eval(PULL);
-    }
     settle(&stack)?;
     assert_failed(&stack, "new-4", "internal").await?;
     assert_eq!(standing(&stack, "new-4@example.com")?, "canceled shut");
@@ -663,6 +664,21 @@ pub async fn a_site_that_no_poke_reaches_follows_by_cron() -> Result {
     let state = settle(&stack)?;
     assert_eq!((&state["state"]["failing_since"], &state["state"]["last_error"]), (&json!(0), &json!("")));
     assert_synced(&stack, "cron").await?;
+    Ok(())
+}
+
+pub async fn a_site_that_has_moved_by_a_folder_asks_first_whether_it_is_a_copy() -> Result {
+    let stack = stack().await?;
+    keep_pokes_out(&stack)?;
+    settle(&stack)?;
+    let asked = stack.wordpress.eval(
+        "$beats = 0; add_filter( 'pre_http_request', function ( $answer, $arguments, $url ) use ( &$beats ) { \
+         $beats += false === strpos( $url, '/heartbeat' ) ? 0 : 1; return $answer; }, 1, 3 ); \
+         Gatepass_Sync::of_this_site()->run( 20 ); echo $beats; \
+         add_filter( 'home_url', function ( $url ) { return $url . '/staging'; } ); \
+         Gatepass_Sync::of_this_site()->run( 20 ); echo $beats;",
+    )?;
+    assert_eq!(asked, "01");
     Ok(())
 }
 
