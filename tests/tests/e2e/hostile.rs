@@ -188,7 +188,7 @@ pub async fn no_hostile_address_or_header_does_anything(stack: &Stack) -> Result
         ("/v1/sites/{site}/members/m%C3%ADa", 422, "validation_failed"),
         ("/v1/sites/{site}/members/m%25", 422, "validation_failed"),
         ("/v1/sites/{site}/members/m%zz", 422, "validation_failed"),
-        ("/v1/sites/{site}/members/..", 404, "member_not_found"),
+        ("/v1/sites/{site}/members/..", 422, "validation_failed"),
         (&format!("/v1/sites/{{site}}/members/{long}"), 422, "validation_failed"),
         ("/v1/sites/{site}/handoffs/ho_", 404, "handoff_not_found"),
         ("/v1/sites/{site}/handoffs/..%2f..", 404, "handoff_not_found"),

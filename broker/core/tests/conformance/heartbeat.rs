@@ -27,7 +27,7 @@ async fn paired(stage: &Stage) -> SiteId {
 pub fn heartbeat() -> Heartbeat {
     Heartbeat {
         kid: SigningKey::generate([1; 32]).kid().clone(),
-        url: "https://example.com/blog".parse().unwrap(),
+        url: "https://example.com/".parse().unwrap(),
         landing_url: proven("code", 1).paired.landing_url,
         versions: Versions { plugin: "1.0".into(), wordpress: "6.8".into(), php: "8.2".into() },
         checks: serde_json::from_str(r#"{"rest_api": "good", "https": "critical"}"#).unwrap(),
@@ -102,6 +102,7 @@ pub async fn a_copy_is_refused_and_told_to_the_trail_once_in_ten_minutes(stage: 
         ("http://127.0.0.1/", 10 * MINUTE - 1, 1),
         ("https://example.com.evil.test/", 10 * MINUTE, 2),
         ("https://mia@example.com/", 20 * MINUTE, 3),
+        ("https://example.com/staging", 30 * MINUTE, 4),
     ] {
         let copy = Heartbeat { url: url.parse().unwrap(), ..moved(1) };
         assert_eq!(hear(stage, site, &copy, millis).await, Heard::Elsewhere, "{url}");

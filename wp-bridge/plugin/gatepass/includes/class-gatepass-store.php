@@ -343,6 +343,8 @@ final class Gatepass_Store {
 	public function learn_bridge_time( int $bridge_time ): void {
 		$offset = $bridge_time - time();
 		if ( abs( $offset ) <= self::MAX_CLOCK_OFFSET ) {
+			// Another request may have learnt the same meanwhile: then nothing would be updated, nor what this one has cached.
+			wp_cache_delete( Gatepass_Names::OPTION_CLOCK_OFFSET, 'options' );
 			update_option( Gatepass_Names::OPTION_CLOCK_OFFSET, $offset, false );
 		}
 	}
