@@ -355,7 +355,7 @@ pub(crate) enum SiteCommand {
         #[arg(long, default_value = "default")]
         tenant: Tenant,
         #[command(flatten)]
-        policy: PolicyArgs,
+        policy: Box<PolicyArgs>,
     },
     /// List sites
     List {
@@ -373,7 +373,7 @@ pub(crate) enum SiteCommand {
         /// As `site list` shows it
         id: SiteId,
         #[command(flatten)]
-        policy: PolicyArgs,
+        policy: Box<PolicyArgs>,
     },
     /// Make a new pairing code, the only line on stdout; the one before is void
     PairingCode {

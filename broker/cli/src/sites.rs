@@ -26,7 +26,7 @@ pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Fai
     let context = operator::context()?;
     match command {
         SiteCommand::Add { url, tenant, policy } => {
-            let policy = apply(Policy::default(), policy);
+            let policy = apply(Policy::default(), *policy);
             let errors = validate::policy(&policy);
             if !errors.is_empty() {
                 return Err(wrong(errors));
@@ -91,7 +91,7 @@ pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Fai
         }
         SiteCommand::Set { id, policy } => {
             let change: ChangePolicy = Arc::new(move |old| {
-                let new = apply(old, policy.clone());
+                let new = apply(old, (*policy).clone());
                 let errors = validate::policy(&new);
                 if errors.is_empty() { Ok(new) } else { Err(errors) }
             });

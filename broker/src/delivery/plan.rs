@@ -392,11 +392,13 @@ mod tests {
             plan.begin(at(now))
         };
         assert_eq!(poke_all(&mut plan, 0).len(), 64);
-        (0..64).for_each(|number| plan.reached(site(number), at(9_500)));
+        for number in 0..64 {
+            plan.reached(site(number), at(9_500));
+        }
         let begun = poke_all(&mut plan, 20_000);
         assert_eq!(begun.len(), MAX_IN_FLIGHT_FAILING, "they leave room for others");
-        begun.iter().for_each(|site| plan.reached(*site, at(20_100)));
         for site in &begun {
+            plan.reached(*site, at(20_100));
             plan.changed(*site, at(30_000));
         }
         let again = plan.begin(at(30_000));

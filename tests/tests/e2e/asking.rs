@@ -125,7 +125,7 @@ pub async fn without_an_answer_of_the_panel_nobody_is_let_in() -> Result {
     let mut scene = Scene::start().await?;
     scene.api.put_status("mia", "active").await?;
     let unknown = |answer: Answer| {
-        assert_eq!((answer.status, answer.code()), (StatusCode::SERVICE_UNAVAILABLE, "membership_unknown"))
+        assert_eq!((answer.status, answer.code()), (StatusCode::SERVICE_UNAVAILABLE, "membership_unknown"));
     };
 
     for nonsense in [
@@ -169,7 +169,7 @@ pub async fn a_question_that_gatepass_did_not_sign_is_not_answered() -> Result {
     };
     let (unknown, known) = (forged(&json!("x")), forged(&keys["keys"][0]["kid"]));
     // The site's own proof is signed well, by a key that is none of the broker's; a handoff by that key, for another use.
-    let proof = scene.site.proof(&scene.site.claims(&scene.code)).to_string();
+    let proof = scene.site.proof(&scene.site.claims(&scene.code));
     scene.api.put_status("mia", "active").await?;
     let handoff: Handoff = serde_json::from_value(scene.issue().await?.ok()?)?;
     for token in ["", "x", &unknown, &known, &proof, handoff.token()] {

@@ -127,12 +127,12 @@ impl Site {
 
     /// Every third is behind a firewall that takes no pokes, and lives by WP-Cron alone.
     const fn takes_pokes(&self) -> bool {
-        self.number % 3 != 0
+        !self.number.is_multiple_of(3)
     }
 
     /// Every second one has a cron that runs.
     const fn has_cron(&self) -> bool {
-        !self.takes_pokes() || self.number % 2 == 0
+        !self.takes_pokes() || self.number.is_multiple_of(2)
     }
 
     /// Goes up and down, and makes sessions, until it is told to stop.
@@ -282,14 +282,14 @@ impl Site {
         let before = database.users.get(&subject).cloned();
         let email = change["member"]["email"].as_str().unwrap_or_default();
         let taken = email.starts_with(TAKEN);
-        let wants_user = !change["member"].is_null() && !(taken && before.is_none());
+        let wants_user = !(change["member"].is_null() || taken && before.is_none());
         let after = wants_user.then(|| {
             let mut user = before.clone().unwrap_or_default();
             // An address that is somebody else's stays as it was; the membership counts all the same.
             if !taken {
                 email.clone_into(&mut user.email);
             }
-            user.status = change["membership"]["status"].as_str().unwrap_or_default().to_owned();
+            change["membership"]["status"].as_str().unwrap_or_default().clone_into(&mut user.status);
             let ended = change["sessions_ended"].as_u64().unwrap_or_default();
             if user.status != "active" || ended > user.sessions_ended {
                 user.sessions.clear();
