@@ -345,6 +345,7 @@ final class Gatepass_Store {
 		if ( abs( $offset ) <= self::MAX_CLOCK_OFFSET ) {
 			// Another request may have learnt the same meanwhile: then nothing would be updated, nor what this one has cached.
 			wp_cache_delete( Gatepass_Names::OPTION_CLOCK_OFFSET, 'options' );
+			wp_cache_delete( 'alloptions', 'options' );
 			update_option( Gatepass_Names::OPTION_CLOCK_OFFSET, $offset, false );
 		}
 	}
