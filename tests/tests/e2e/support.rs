@@ -240,7 +240,7 @@ pub async fn the_owner_can_forbid_it() -> Result {
     let answer = visitor.redeem(&handoff, &wordpress::new_attempt()?).await?;
     let said = "Support staff may not sign in here";
     assert_page(&visitor, answer, StatusCode::SERVICE_UNAVAILABLE, said).await?;
-    assert_eq!(stack.wordpress.user_id("never-here@example.com")?, None, "no account is made");
+    assert_eq!(stack.wordpress.session_rows("never-here@example.com")?, 0, "no session is made");
     let refused = desk.wait_for_state(&handoff.id, "refused").await?;
     assert_eq!((&refused["refusal"], &refused["actor"]), (&json!("support_forbidden"), &sam()));
     assert_eq!(desk_trail(&stack, &handoff).await?, "handoff.login_failed: support_forbidden");
