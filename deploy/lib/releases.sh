@@ -38,10 +38,12 @@ private_apt() {
   # The first mirror of each kind, whether written as deb lines or in deb822 form.
   main=$(mirror_of '/debian/?$' || true)
   security=$(mirror_of 'debian-security' || true)
+  [[ -n $main ]] || die "This machine names no mirror of Debian." "WordPress's older releases come from there: put one into /etc/apt/sources.list."
+  security=${security:-${main%/}-security}
   mkdir -p "$folder"/{lists/partial,cache/archives/partial,parts}
   cat >"$folder/sources.list" <<LIST
-deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${main:-http://deb.debian.org/debian} $suite main
-deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${security:-http://deb.debian.org/debian-security} $suite-security main
+deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $main $suite main
+deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $security $suite-security main
 LIST
   cat >"$folder/apt.conf" <<CONF
 Dir::Etc::SourceList "$folder/sources.list";
