@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gatepass_core::clock::NoRandomness;
 use gatepass_core::event::{Context, EventKind};
-use gatepass_core::id::HandoffId;
+use gatepass_core::id::uuid_v7;
 use gatepass_core::member::{Member, Membership, Status, Wanted};
 use gatepass_core::site::Site;
 use gatepass_core::store::{Entry, MemberPut};
@@ -198,8 +198,7 @@ async fn question(
         audience: url.to_string(),
         subject: subject.to_string(),
         site: site.id.to_string(),
-        // A version 7 UUID, as that of a handoff is.
-        id: HandoffId::generate(now, state.ambient.rng())?.uuid(),
+        id: uuid_v7(now, state.ambient.rng())?,
         issued_at: now.secs(),
     };
     let token = sign(state.keyring.active(), &claims);
