@@ -15,7 +15,7 @@ use gatepass_core::validate;
 use gatepass_core::{Subject, Timestamp};
 use gatepass_http::destinations::Destinations;
 use gatepass_http::load::Load;
-use gatepass_http::outbound::{CallError, Outbound};
+use gatepass_http::outbound::{CallError, Outbound, read_body};
 use gatepass_http::regulars::Regulars;
 use gatepass_http::{Code, Problem};
 use gatepass_keys::token::question::{QuestionClaims, sign};
@@ -125,12 +125,9 @@ impl Asker {
         if status != StatusCode::OK && status != StatusCode::NOT_FOUND {
             return Err(NoAnswer::Status(status.as_u16()));
         }
-        let mut answer = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(CallError::from)? {
-            answer.extend_from_slice(&chunk);
-            if answer.len() > MAX_ANSWER_BYTES {
-                return Err(NoAnswer::Shape);
-            }
+        let answer = read_body(&mut response, MAX_ANSWER_BYTES).await?;
+        if answer.len() > MAX_ANSWER_BYTES {
+            return Err(NoAnswer::Shape);
         }
         // Any server answers 404 to what it does not know. That the customer is unknown only the panel itself can say.
         match read(&answer) {

@@ -7,7 +7,7 @@ use data_encoding::BASE64URL_NOPAD;
 use gatepass_core::pairing::challenge_message;
 use gatepass_core::{Rng, SiteId, clock::random_bytes};
 use gatepass_http::destinations::Destinations;
-use gatepass_http::outbound::{CallError, Outbound};
+use gatepass_http::outbound::{CallError, Outbound, read_body};
 use gatepass_keys::VerificationKey;
 use reqwest::{Method, Request};
 use serde::Deserialize;
@@ -80,12 +80,9 @@ impl Challenger {
         if response.status() != reqwest::StatusCode::OK {
             return Err(ChallengeError::Status(host, response.status().as_u16()));
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| failed(error.into()))? {
-            body.extend_from_slice(&chunk);
-            if body.len() > MAX_ANSWER_BYTES {
-                return Err(ChallengeError::Shape(host));
-            }
+        let body = read_body(&mut response, MAX_ANSWER_BYTES).await.map_err(failed)?;
+        if body.len() > MAX_ANSWER_BYTES {
+            return Err(ChallengeError::Shape(host));
         }
         check_answer(&body, site, &nonce, key).map_err(|wrong| match wrong {
             WrongAnswer::Shape => ChallengeError::Shape(host),

@@ -95,6 +95,18 @@ impl Outbound {
     }
 }
 
+/// The body of an answer. One that is longer than so many bytes is not read to its end: what comes back is then longer
+/// as well.
+pub async fn read_body(response: &mut Response, max_bytes: usize) -> Result<Vec<u8>, CallError> {
+    let mut body = Vec::new();
+    while body.len() <= max_bytes
+        && let Some(chunk) = response.chunk().await?
+    {
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
 /// Passes on what names resolve to, if all of it may be called.
 struct CheckingResolver {
     names: Arc<dyn Resolve>,

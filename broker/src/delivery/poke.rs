@@ -5,7 +5,7 @@ use gatepass_core::clock::{NoRandomness, Rng};
 use gatepass_core::id::uuid_v7;
 use gatepass_core::site::Site;
 use gatepass_http::body;
-use gatepass_http::outbound::{CallError, Outbound};
+use gatepass_http::outbound::{CallError, Outbound, read_body};
 use gatepass_keys::SigningKey;
 use gatepass_keys::token::poke::{MAX_LIFETIME, PokeClaims, sign};
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -132,12 +132,7 @@ pub(super) async fn send(outbound: &Outbound, request: Request) -> Poked {
 /// Status and beginning of the answer.
 async fn answer_to(outbound: &Outbound, request: Request) -> Result<(u16, Vec<u8>), CallError> {
     let mut response = outbound.send(request).await?;
-    let mut body = Vec::new();
-    while body.len() <= MAX_ANSWER_BYTES
-        && let Some(chunk) = response.chunk().await?
-    {
-        body.extend_from_slice(&chunk);
-    }
+    let body = read_body(&mut response, MAX_ANSWER_BYTES).await?;
     Ok((response.status().as_u16(), body))
 }
 
