@@ -1,13 +1,21 @@
 //! Runs the tests: several at a time, most of them on one shared [`Stack`].
 
+use std::panic;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
 use crate::{Result, Stack};
+
+/// What went wrong, to be said once more at the very end, where it is not lost among logs.
+static FAILURES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn keep_failure(failure: String) {
+    FAILURES.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
+}
 
 /// Collects tests and runs them. Use it through [`run!`](crate::run).
 #[derive(Debug)]
@@ -64,7 +72,13 @@ impl Runner {
     fn add(&mut self, name: &str, test: impl FnOnce() -> Result + Send + 'static) {
         // `a::b::test` in the source; the last part is the sentence.
         let name = name.rsplit("::").next().unwrap_or(name).trim();
-        self.trials.push(Trial::test(name, move || test().map_err(|error| Failed::from(error.to_string()))));
+        let owned = name.to_owned();
+        self.trials.push(Trial::test(name, move || {
+            test().map_err(|error| {
+                keep_failure(format!("{owned}: {error}"));
+                Failed::from(error.to_string())
+            })
+        }));
     }
 
     /// Runs what the command line asks for, as `cargo test` understands it.
@@ -72,11 +86,19 @@ impl Runner {
         let mut arguments = Arguments::from_args();
         // Two cores are busy with three: mostly they wait for each other.
         arguments.test_threads.get_or_insert(3);
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |panicked| {
+            keep_failure(panicked.to_string());
+            usual(panicked);
+        }));
         let conclusion = libtest_mimic::run(&arguments, self.trials);
         if conclusion.has_failed()
             && let Some(Ok(stack)) = self.shared.stack.get()
         {
             eprintln!("The ends of the shared stack's logs:\n{}", stack.report());
+        }
+        for failure in FAILURES.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            eprintln!("What failed: {failure}");
         }
         conclusion.exit_code()
     }
