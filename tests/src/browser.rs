@@ -196,8 +196,27 @@ impl Browser {
     /// Signs in on wp-login.php of the site at this origin.
     pub async fn log_in_with_password(&self, origin: &str, user: &str, password: &str) -> Result {
         self.client.goto(&format!("{origin}/wp-login.php")).await?;
-        self.client.find(Locator::Id("user_login")).await?.send_keys(user).await?;
-        self.client.find(Locator::Id("user_pass")).await?.send_keys(password).await?;
+        // The page's script takes the focus to the user name a moment after it has come, and with it what is being typed.
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let fields = [("user_login", user), ("user_pass", password)];
+            for (id, text) in fields {
+                let field = self.client.find(Locator::Id(id)).await?;
+                field.clear().await?;
+                field.send_keys(text).await?;
+            }
+            let mut typed = true;
+            for (id, text) in fields {
+                typed &=
+                    self.client.find(Locator::Id(id)).await?.prop("value").await?.as_deref() == Some(text);
+            }
+            if typed {
+                break;
+            }
+            if Instant::now() > deadline {
+                return Err("nothing can be typed into wp-login.php's form".into());
+            }
+        }
         self.client.find(Locator::Id("wp-submit")).await?.click().await?;
         Ok(())
     }
