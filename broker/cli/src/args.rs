@@ -91,6 +91,43 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "GATEPASS_BRIDGE_URL", value_name = "URL")]
     pub(crate) bridge_url: Option<Url>,
 
+    /// Where `gatepass bridge` fetches the issuer's public keys: HTTPS, or HTTP on loopback
+    /// [default: the public URL with /.well-known/jwks.json]
+    #[arg(long, global = true, env = "GATEPASS_JWKS_URL", value_name = "URL")]
+    pub(crate) jwks_url: Option<Url>,
+
+    /// What the private keys in the keyring are encrypted with, as `gatepass keys new-wrapping-key` prints it
+    /// [default: none, they are kept readable to whoever may read their files]
+    #[arg(long, global = true, env = "GATEPASS_KEYRING_KEY", hide_env_values = true, value_name = "KEY")]
+    pub(crate) keyring_key: Option<String>,
+
+    /// File that holds what --keyring-key would say. Of several lines the first one encrypts, and any decrypts
+    #[arg(long, global = true, env = "GATEPASS_KEYRING_KEY_FILE", value_name = "FILE")]
+    pub(crate) keyring_key_file: Option<PathBuf>,
+
+    /// After how many days another key signs; 0 is by hand only [default: 30]
+    #[arg(long, global = true, env = "GATEPASS_KEY_DAYS", value_name = "DAYS")]
+    pub(crate) key_days: Option<u32>,
+
+    /// Longest life of a token in seconds, 5 to 300; a site's policy beyond it is cut to it. The shorter, the sooner a
+    /// key that signs no more is removed [default: 300]
+    #[arg(long, global = true, env = "GATEPASS_MAX_TOKEN_LIFETIME", value_name = "SECONDS")]
+    pub(crate) max_token_lifetime: Option<u32>,
+
+    /// For how many seconds caches may keep the published keys: Cache-Control of /.well-known/jwks.json
+    /// [default: 300]
+    #[arg(long, global = true, env = "GATEPASS_JWKS_MAX_AGE", value_name = "SECONDS")]
+    pub(crate) jwks_max_age: Option<u32>,
+
+    /// How often in seconds a bridge fetches the published keys. Broker and bridges need the same: no key signs before
+    /// every bridge must have it [default: 60]
+    #[arg(long, global = true, env = "GATEPASS_JWKS_REFRESH", value_name = "SECONDS")]
+    pub(crate) jwks_refresh: Option<NonZeroU32>,
+
+    /// By how many seconds the clocks of your machines may differ [default: 60]
+    #[arg(long, global = true, env = "GATEPASS_CLOCK_SKEW", value_name = "SECONDS")]
+    pub(crate) clock_skew: Option<u32>,
+
     #[command(flatten)]
     pub(crate) limits: LimitSettings,
 

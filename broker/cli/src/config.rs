@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gatepass_core::limit::{Limits, Rate};
-use gatepass_core::site::check_http_url;
+use gatepass_core::site::{LIFETIME_SECS, check_http_url};
 use gatepass_core::store::redis::Options;
 use gatepass_core::trail::{DEFAULT_TRAIL_DAYS, DEFAULT_TRAIL_EVENTS, Retention};
 use ipnet::IpNet;
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::args::{LimitSettings, LogFormat, Settings};
 use crate::error::Failure;
@@ -30,6 +31,41 @@ pub(crate) enum StoreChoice {
     Redis(String, Options),
 }
 
+/// What private keys are encrypted with.
+pub(crate) enum KeyringKey {
+    /// Itself.
+    Value(Zeroizing<String>),
+    /// A file that holds it, read whenever it is needed.
+    File(PathBuf),
+}
+
+/// How keys are changed, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyTimes {
+    /// For how long a key signs; `None` until somebody says so.
+    pub(crate) lifetime: Option<u64>,
+    /// The longest that a token lives.
+    pub(crate) max_token_lifetime: u32,
+    /// For how long the published keys may be kept by caches.
+    pub(crate) jwks_max_age: u32,
+    /// How often bridges fetch them.
+    pub(crate) jwks_refresh: u32,
+    /// By how much clocks may differ.
+    pub(crate) clock_skew: u32,
+}
+
+impl Default for KeyTimes {
+    fn default() -> Self {
+        Self {
+            lifetime: days(30),
+            max_token_lifetime: *LIFETIME_SECS.end(),
+            jwks_max_age: 300,
+            jwks_refresh: 60,
+            clock_skew: 60,
+        }
+    }
+}
+
 /// What the program works with.
 pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
@@ -40,6 +76,10 @@ pub(crate) struct Config {
     /// As given; [`crate::instance`] knows what to do without.
     pub(crate) public_url: Option<Url>,
     pub(crate) bridge_url: Option<Url>,
+    /// As given; by default it follows from the public URL.
+    pub(crate) jwks_url: Option<Url>,
+    pub(crate) keyring_key: Option<KeyringKey>,
+    pub(crate) keys: KeyTimes,
     pub(crate) limits: Limits,
     pub(crate) retention: Retention,
     pub(crate) max_connections: usize,
@@ -67,13 +107,31 @@ impl Config {
         };
         let public_url = given.public_url.or(file.public_url);
         let bridge_url = given.bridge_url.or(file.bridge_url);
-        for (name, url) in [("public-url", &public_url), ("bridge-url", &bridge_url)] {
+        let jwks_url = given.jwks_url.or(file.jwks_url);
+        let urls = [("public-url", &public_url), ("bridge-url", &bridge_url), ("jwks-url", &jwks_url)];
+        for (name, url) in urls {
             let Some(url) = url else { continue };
             check_http_url(url).map_err(|error| Failure::Usage(format!("--{name}: {error}")))?;
-            if url.query().is_some() || url.fragment().is_some() {
+            if (url.query().is_some() && name != "jwks-url") || url.fragment().is_some() {
                 return Err(Failure::Usage(format!("--{name}: without a query or a fragment")));
             }
         }
+        let keyring_key = match (given.keyring_key, given.keyring_key_file) {
+            (None, None) => keyring_key(file.keyring_key, file.keyring_key_file)?,
+            (value, file) => keyring_key(value, file)?,
+        };
+        let default = KeyTimes::default();
+        let keys = KeyTimes {
+            lifetime: given.key_days.or(file.key_days).map_or(default.lifetime, days),
+            max_token_lifetime: given
+                .max_token_lifetime
+                .or(file.max_token_lifetime)
+                .unwrap_or(default.max_token_lifetime),
+            jwks_max_age: given.jwks_max_age.or(file.jwks_max_age).unwrap_or(default.jwks_max_age),
+            jwks_refresh: given.jwks_refresh.or(file.jwks_refresh).map_or(default.jwks_refresh, NonZero::get),
+            clock_skew: given.clock_skew.or(file.clock_skew).unwrap_or(default.clock_skew),
+        };
+        check_times(&keys)?;
         Ok(Self {
             data_dir: given.data_dir.or(file.data_dir).unwrap_or_else(|| DEFAULT_DATA_DIR.into()),
             store,
@@ -82,6 +140,9 @@ impl Config {
             metrics_listen: given.metrics_listen.or(file.metrics_listen),
             public_url,
             bridge_url,
+            jwks_url,
+            keyring_key,
+            keys,
             limits: limits(given.limits, file.limits),
             retention: Retention::new(
                 given.trail_days.or(file.trail_days).unwrap_or(DEFAULT_TRAIL_DAYS),
@@ -101,6 +162,40 @@ impl Config {
             log: given.log.or(file.log).unwrap_or_else(|| DEFAULT_LOG.to_owned()),
             json: given.json,
         })
+    }
+}
+
+/// In seconds; none is never.
+fn days(days: u32) -> Option<u64> {
+    (days > 0).then(|| u64::from(days) * 24 * 60 * 60)
+}
+
+/// A day: a longer time is a mistake.
+const MAX_SECS: u32 = 24 * 60 * 60;
+
+fn check_times(keys: &KeyTimes) -> Result<(), Failure> {
+    let times = [
+        ("max-token-lifetime", keys.max_token_lifetime, LIFETIME_SECS),
+        ("jwks-max-age", keys.jwks_max_age, 0..=MAX_SECS),
+        ("jwks-refresh", keys.jwks_refresh, 1..=MAX_SECS),
+        ("clock-skew", keys.clock_skew, 0..=MAX_SECS),
+    ];
+    match times.into_iter().find(|(_, secs, allowed)| !allowed.contains(secs)) {
+        Some((name, _, allowed)) => {
+            Err(Failure::Usage(format!("--{name}: {} to {} seconds", allowed.start(), allowed.end())))
+        }
+        None => Ok(()),
+    }
+}
+
+fn keyring_key(value: Option<String>, file: Option<PathBuf>) -> Result<Option<KeyringKey>, Failure> {
+    match (value, file) {
+        (Some(_), Some(_)) => {
+            Err(Failure::Usage("give either keyring-key or keyring-key-file, not both".to_owned()))
+        }
+        (Some(value), None) => Ok(Some(KeyringKey::Value(Zeroizing::new(value)))),
+        (None, Some(file)) => Ok(Some(KeyringKey::File(file))),
+        (None, None) => Ok(None),
     }
 }
 
@@ -207,11 +302,34 @@ mod tests {
         assert_eq!(given.listen, Some(DEFAULT_LISTEN));
         assert_eq!(given.trail_days, Some(DEFAULT_TRAIL_DAYS));
         assert_eq!(given.trail_events, Some(DEFAULT_TRAIL_EVENTS));
+        let default = KeyTimes::default();
+        assert_eq!(given.key_days.and_then(days), default.lifetime);
+        assert_eq!(given.max_token_lifetime, Some(default.max_token_lifetime));
+        assert_eq!(given.jwks_max_age, Some(default.jwks_max_age));
+        assert_eq!(given.jwks_refresh.map(NonZero::get), Some(default.jwks_refresh));
+        assert_eq!(given.clock_skew, Some(default.clock_skew));
         assert_eq!(given.data_dir.as_deref(), Some(Path::new(DEFAULT_DATA_DIR)));
     }
 
     #[test]
     fn a_limit_that_is_not_there_is_refused() {
         assert!(toml::from_str::<Settings>("[limits]\nmembers = 3").is_err());
+    }
+
+    #[test]
+    fn a_time_out_of_its_range_is_refused_by_its_name() {
+        for line in [
+            "max_token_lifetime = 301",
+            "max_token_lifetime = 4",
+            "jwks_max_age = 90000",
+            "clock_skew = 90000",
+        ] {
+            let Err(Failure::Usage(error)) = Config::new(toml::from_str(line).unwrap()) else {
+                panic!("{line}")
+            };
+            let (name, _) = line.split_once(' ').unwrap();
+            assert!(error.contains(&name.replace('_', "-")), "{error}");
+        }
+        assert!(toml::from_str::<Settings>("jwks_refresh = 0").is_err());
     }
 }

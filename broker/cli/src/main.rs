@@ -31,11 +31,17 @@ use crate::error::Failure;
 fn main() -> ExitCode {
     let matches = Args::command().get_matches();
     let mut args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    // Of store and store-file, a flag sends the environment's away.
+    // Of a secret and the file that holds it, a flag sends the environment's away.
     let by_flag = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+    let settings = &mut args.settings;
     match (by_flag("store"), by_flag("store_file")) {
-        (true, false) => args.settings.store_file = None,
-        (false, true) => args.settings.store = None,
+        (true, false) => settings.store_file = None,
+        (false, true) => settings.store = None,
+        _ => {}
+    }
+    match (by_flag("keyring_key"), by_flag("keyring_key_file")) {
+        (true, false) => settings.keyring_key_file = None,
+        (false, true) => settings.keyring_key = None,
         _ => {}
     }
     match run(args) {
