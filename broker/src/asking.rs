@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepass_core::clock::NoRandomness;
 use gatepass_core::event::{Context, EventKind};
 use gatepass_core::id::uuid_v7;
 use gatepass_core::member::{Member, Membership, Status, Wanted};
@@ -189,7 +188,7 @@ async fn question(
     url: &Url,
     subject: &Subject,
     now: Timestamp,
-) -> Result<Result<Option<Said>, NoAnswer>, NoRandomness> {
+) -> Result<Result<Option<Said>, NoAnswer>, Problem> {
     let claims = QuestionClaims {
         issuer: state.issuer.clone(),
         audience: url.to_string(),
@@ -198,7 +197,7 @@ async fn question(
         id: uuid_v7(now, state.ambient.rng())?,
         issued_at: now.secs(),
     };
-    let token = sign(state.keyring.active(), &claims);
+    let token = sign(state.keyring.signing().await?.keyring.active(), &claims);
     let body = json!({ "site": site.id, "subject": subject }).to_string();
     let answer = tokio::time::timeout(PATIENCE, state.asker.call(url, token.expose(), body)).await;
     Ok(answer.unwrap_or(Err(NoAnswer::TooLate)).and_then(|said| check(said, site)))

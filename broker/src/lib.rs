@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod error;
 pub mod extract;
 pub mod import;
+pub mod keyring;
 mod places;
 pub mod routes;
 pub mod state;

@@ -19,6 +19,7 @@ use actix_web::rt::SystemRunner;
 use actix_web::test::{TestRequest, init_service, read_body, try_call_service};
 use actix_web::{App, web};
 use gatepass_broker::BrokerState;
+use gatepass_broker::keyring::SharedKeyring;
 use gatepass_core::client::{ApiKey, Client, Scope};
 use gatepass_core::clock::NoRandomness;
 use gatepass_core::event::{Actor, Context};
@@ -329,10 +330,11 @@ async fn serve(
     let destinations = Arc::new(Destinations::default().and_loopback());
     let proxies = TrustedProxies::new(vec![PEER.ip().into()]);
     let bridge_url = BRIDGE.parse().expect("a URL");
+    let keyring = Arc::new(SharedKeyring::fixed(keyring));
     let bridge = gatepass_wp_bridge::BridgeState::new(
         Arc::clone(&store),
         ambient.clone(),
-        keyring.key_set().clone(),
+        Arc::new(keyring.published()),
         ISSUER.to_owned(),
         &bridge_url,
         sites.clone(),

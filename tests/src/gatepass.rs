@@ -1,4 +1,4 @@
-//! `gatepass serve`, and the command line beside it.
+//! `gatepass serve`, or one of its roles alone, and the command line beside it.
 
 use std::fs;
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::process::{Service, run};
 use crate::{Result, fixtures, ports};
 
-/// A running Gatepass with both roles in one process.
+/// A running Gatepass.
 #[derive(Debug)]
 pub struct Gatepass {
     call: Call,
@@ -21,6 +21,8 @@ pub struct Gatepass {
 #[derive(Debug, Clone)]
 struct Call {
     program: PathBuf,
+    /// `serve`, `broker` or `bridge`.
+    role: String,
     port: u16,
     public_url: String,
     store: String,
@@ -49,8 +51,30 @@ impl Gatepass {
         let port = ports::free_port()?;
         Self::launch(Call {
             program: fixtures::built("GATEPASS_BIN", "gatepass")?,
+            role: "serve".to_owned(),
             port,
             public_url: url(port),
+            store: store.to_owned(),
+            flags: owned(flags),
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// `gatepass broker` or `gatepass bridge` at a port of its own. The panels' address is the broker's.
+    pub fn start_role(
+        role: &str,
+        folder: &Path,
+        store: &str,
+        port: u16,
+        public_url: &str,
+        flags: &[&str],
+    ) -> Result<Self> {
+        fs::create_dir_all(folder)?;
+        Self::launch(Call {
+            program: fixtures::built("GATEPASS_BIN", "gatepass")?,
+            role: role.to_owned(),
+            port,
+            public_url: public_url.to_owned(),
             store: store.to_owned(),
             flags: owned(flags),
             folder: folder.to_owned(),
@@ -128,7 +152,7 @@ impl Gatepass {
 }
 
 fn launch(wrapper: &[&str], call: &Call) -> Result<Service> {
-    let Call { program: gatepass, port, public_url, store, flags, folder } = call;
+    let Call { program: gatepass, role, port, public_url, store, flags, folder } = call;
     let mut server = match wrapper.split_first() {
         None => program(gatepass, folder),
         Some((first, rest)) => {
@@ -137,9 +161,9 @@ fn launch(wrapper: &[&str], call: &Call) -> Result<Service> {
             server
         }
     };
-    server.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--public-url", public_url]);
+    server.args([role.as_str(), "--listen", &format!("127.0.0.1:{port}"), "--public-url", public_url]);
     server.arg("--data-dir").arg(folder.join("data")).args(["--store", store]).args(flags);
-    let mut service = Service::start("gatepass serve", &server, &folder.join("gatepass.log"))?;
+    let mut service = Service::start(&format!("gatepass {role}"), &server, &folder.join("gatepass.log"))?;
     service.wait_until(|| TcpStream::connect(("127.0.0.1", *port)).is_ok())?;
     Ok(service)
 }

@@ -13,5 +13,10 @@ pub(crate) fn from_redeem(error: RedeemError, policy: &Policy) -> Problem {
         RedeemError::Limited(limited) => limited.into(),
         RedeemError::Store(error) => error.into(),
     };
+    leading_back(problem, policy)
+}
+
+/// With where the customer can go from here.
+pub(crate) fn leading_back(problem: Problem, policy: &Policy) -> Problem {
     problem.with("panel_url", &policy.panel_url).with("renew_url", &policy.renew_url)
 }

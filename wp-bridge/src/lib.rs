@@ -6,6 +6,7 @@
 pub mod challenge;
 pub mod error;
 pub mod extract;
+pub mod keys;
 pub mod routes;
 pub mod state;
 pub mod tally;

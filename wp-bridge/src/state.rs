@@ -8,10 +8,10 @@ use gatepass_http::cache::SiteMemory;
 use gatepass_http::destinations::Destinations;
 use gatepass_http::regulars::Regulars;
 use gatepass_http::strangers::Strangers;
-use gatepass_keys::KeySet;
 use url::Url;
 
 use crate::challenge::Challenger;
+use crate::keys::{Keys, Source};
 use crate::tally::Tally;
 
 /// The state of the bridge.
@@ -19,7 +19,7 @@ use crate::tally::Tally;
 pub struct BridgeState {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) ambient: Ambient,
-    pub(crate) keys: KeySet,
+    pub(crate) keys: Keys,
     pub(crate) issuer: String,
     /// This bridge's own address, which is the audience of the sites' proofs.
     pub(crate) bridge: String,
@@ -36,14 +36,14 @@ pub struct BridgeState {
 }
 
 impl BridgeState {
-    /// From its parts. `destinations` are the addresses at which sites may be called.
+    /// From its parts. `keys` is where the issuer's public keys come from, `destinations` are the addresses at which sites may be called.
     ///
     /// # Errors
     /// When the machine's certificates cannot be read, which calling sites over HTTPS needs.
     pub fn new(
         store: Arc<dyn Store>,
         ambient: Ambient,
-        keys: KeySet,
+        keys: Arc<dyn Source>,
         issuer: String,
         bridge_url: &Url,
         sites: SiteMemory,
@@ -52,7 +52,7 @@ impl BridgeState {
         Ok(Self {
             store,
             ambient,
-            keys,
+            keys: Keys::new(keys),
             issuer,
             bridge: bridge_url.as_str().trim_end_matches('/').to_owned(),
             challenger: Challenger::new(destinations)?,
@@ -62,6 +62,11 @@ impl BridgeState {
             acks: Regulars::new(200_000, 300),
             tally: Tally::default(),
         })
+    }
+
+    /// The issuer's public keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// Writes the refusals that were only counted into the trail. To be called every minute, and before the end.

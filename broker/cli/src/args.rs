@@ -249,6 +249,10 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Serve panels and sites
     Serve,
+    /// Serve panels only, with the private keys; needs Redis
+    Broker,
+    /// Serve sites only, with public keys, which it fetches from the broker; needs Redis
+    Bridge,
     /// API keys of panels
     #[command(subcommand)]
     Client(ClientCommand),

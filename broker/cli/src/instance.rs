@@ -54,6 +54,12 @@ impl Instance {
         self.public_url.as_str().trim_end_matches('/').to_owned()
     }
 
+    /// Where the issuer publishes its keys.
+    pub(crate) fn published_keys(&self) -> Result<Url, Failure> {
+        let url = format!("{}/.well-known/jwks.json", self.issuer());
+        Url::parse(&url).map_err(|error| Failure::Usage(format!("{url}: {error}")))
+    }
+
     pub(crate) fn save(&self, data_dir: &Path) -> Result<(), Failure> {
         let path = data_dir.join(FILE);
         let json = serde_json::to_vec_pretty(self).unwrap_or_default();

@@ -27,6 +27,7 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::args::{Args, Command};
 use crate::config::Config;
 use crate::error::Failure;
+use crate::serve::Role;
 
 fn main() -> ExitCode {
     let matches = Args::command().get_matches();
@@ -58,7 +59,9 @@ fn run(args: Args) -> Result<(), Failure> {
     let system = actix_web::rt::System::new();
     system.block_on(async {
         match args.command {
-            Command::Serve => serve::serve(&config).await,
+            Command::Serve => serve::serve(&config, Role::Both).await,
+            Command::Broker => serve::serve(&config, Role::Broker).await,
+            Command::Bridge => serve::serve(&config, Role::Bridge).await,
             Command::Client(command) => clients::run(&config, command).await,
             Command::Doctor(args) => doctor::run(&config, args).await,
             Command::Member(command) => members::run(&config, command).await,

@@ -72,6 +72,9 @@ table! {
     Internal "internal" 500 "Gatepass failed; the request id leads to the reason in its log." page Temporary;
     StoreUnavailable "store_unavailable" 503 "The store does not answer; try again." page Temporary
         causes ["store_unavailable"];
+    KeyringStale "keyring_stale" 503 "This Gatepass has an old copy of its keys and signs nothing; try again."
+        page Temporary;
+    KeysUnavailable "keys_unavailable" 503 "Which keys the issuer has cannot be told; try again." page Temporary;
     Overloaded "overloaded" 503 "There is more to do than can be done; try again in a moment." page Temporary;
 
     SiteNotFound "site_not_found" 404 "There is no such site.";

@@ -1,5 +1,5 @@
 //! `/healthz`: the process lives. `/readyz`: it can do its work. Anybody may ask, as often as they like: the store is
-//! asked once a second.
+//! asked once a second, and what else there is to be looked at is known already.
 
 use std::sync::Arc;
 
@@ -11,20 +11,36 @@ use tokio::sync::Mutex;
 use crate::cache::LIFETIME;
 use crate::{Ambient, Code, Problem};
 
-/// Whether the store answers, as it was at most a second ago.
-#[derive(Debug)]
-pub(crate) struct Readiness {
+/// What besides the store has to be well, told at once.
+type Condition = Box<dyn Fn() -> Result<(), Problem> + Send + Sync>;
+
+/// Whether the store answers, as it was at most a second ago, and all else is well.
+pub struct Readiness {
     store: Arc<dyn Store>,
     last: Mutex<Option<(Timestamp, bool)>>,
+    conditions: Vec<Condition>,
 }
 
 impl Readiness {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, last: Mutex::new(None) }
+    /// Up to the store alone.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, last: Mutex::new(None), conditions: Vec::new() }
+    }
+
+    /// And up to this.
+    #[must_use]
+    pub fn and(mut self, condition: impl Fn() -> Result<(), Problem> + Send + Sync + 'static) -> Self {
+        self.conditions.push(Box::new(condition));
+        self
+    }
+
+    async fn check(&self, ambient: &Ambient) -> Result<(), Problem> {
+        self.check_store(ambient).await?;
+        self.conditions.iter().try_for_each(|condition| condition())
     }
 
     /// Who comes while the store is being asked waits for its answer.
-    async fn check(&self, ambient: &Ambient) -> Result<(), Problem> {
+    async fn check_store(&self, ambient: &Ambient) -> Result<(), Problem> {
         let mut last = self.last.lock().await;
         match *last {
             Some((at, ready)) if is_fresh(at, ambient.now()) => {
@@ -40,6 +56,12 @@ impl Readiness {
                 Ok(answer?)
             }
         }
+    }
+}
+
+impl std::fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Readiness")
     }
 }
 

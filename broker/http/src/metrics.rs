@@ -27,6 +27,19 @@ use crate::Code;
 use crate::measured;
 use crate::server::Bounds;
 
+/// Of the keyring of this process, as it is now.
+pub fn keyring(published: usize, active_written_at: Option<Timestamp>) {
+    gauge!(KEYS).set(count(published));
+    if let Some(at) = active_written_at {
+        gauge!(ACTIVE_KEY).set(seconds(at.millis()));
+    }
+}
+
+/// Whether the keyring of this process is behind what others have done, or cannot be read, so that it signs nothing.
+pub fn keyring_stale(is_stale: bool) {
+    gauge!(KEYRING_STALE).set(i32::from(is_stale));
+}
+
 /// The upper bounds of the histograms' buckets, in seconds. Logins take some milliseconds; a store may take 2 seconds
 /// to answer and 2 to be found.
 const BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
@@ -99,6 +112,8 @@ catalogue! {
         "Public keys in force.";
     ACTIVE_KEY gauge "gatepass_active_key_timestamp_seconds"
         "When the file of the key that signs was written, in seconds since 1970.";
+    KEYRING_STALE gauge "gatepass_keyring_stale"
+        "1 while the keyring is an old copy or cannot be read, so that nothing is signed, else 0; looked at every second.";
     BUILD_INFO gauge "gatepass_build_info"
         "1, labelled with the version.";
 }
@@ -168,14 +183,6 @@ impl Exporter {
         start_at_zero();
         HANDLE.get_or_init(|| handle.clone());
         Ok(Self { handle, process, bounds })
-    }
-
-    /// What does not change while the process runs.
-    pub fn about_keys(&self, published: usize, active_written_at: Option<Timestamp>) {
-        gauge!(KEYS).set(count(published));
-        if let Some(at) = active_written_at {
-            gauge!(ACTIVE_KEY).set(seconds(at.millis()));
-        }
     }
 
     /// Everything, in Prometheus' text format.

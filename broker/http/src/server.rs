@@ -8,7 +8,6 @@ use std::time::Duration;
 use actix_web::middleware::from_fn;
 use actix_web::rt::signal::unix::{SignalKind, signal};
 use actix_web::{App, HttpServer, rt, web};
-use gatepass_core::Store;
 
 use crate::body::MAX_BODY_BYTES;
 use crate::connections::{Connections, HEAD_TIMEOUT};
@@ -74,17 +73,17 @@ pub enum ServerError {
 }
 
 /// Serves `routes` on `address` until the process is told to stop (SIGINT or SIGTERM), then answers what is in
-/// flight. Whether it is ready is up to `store`; `listening` is called once connections are accepted.
+/// flight. `listening` is called once connections are accepted.
 pub async fn serve(
     address: SocketAddr,
     ambient: Ambient,
-    store: Arc<dyn Store>,
+    readiness: Arc<Readiness>,
     bounds: &Bounds,
     routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), ServerError> {
     let Bounds { proxies, connections, load, workers } = bounds.clone();
-    let (ambient, readiness) = (web::Data::new(ambient), web::Data::new(Readiness::new(store)));
+    let (ambient, readiness) = (web::Data::new(ambient), web::Data::from(readiness));
     let (proxies, load) = (web::Data::new(proxies), web::Data::from(load));
     let watching = Arc::clone(&connections);
     let server = HttpServer::new(move || {

@@ -178,7 +178,8 @@ impl Deliverer {
     async fn poke(&self, site: SiteId) -> Result<Option<Poked>, Box<dyn std::error::Error>> {
         let BrokerState { store, ambient, keyring, issuer, .. } = &**self.state;
         let Some(site) = store.site(site).await? else { return Ok(None) };
-        let request = poke::request(&site, keyring.active(), issuer, ambient.rng(), ambient.now())?;
+        let signing = keyring.signing().await?;
+        let request = poke::request(&site, signing.keyring.active(), issuer, ambient.rng(), ambient.now())?;
         let Some(request) = request else { return Ok(None) };
         Ok(Some(poke::send(&self.outbound, request).await))
     }

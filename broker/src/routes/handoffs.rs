@@ -97,10 +97,11 @@ pub(super) async fn create(
     let redirect_to = body.redirect_to.and_then(|target| {
         validate::redirect_to(&target, &site.origin).map_err(|error| errors.push(error)).ok()
     });
+    let longest = site.policy.token_lifetime.min(state.max_token_lifetime);
     if body.ttl.is_some_and(|ttl| !LIFETIME_SECS.contains(&ttl)) {
         errors.push(validate::lifetime_error("ttl"));
-    } else if body.ttl.is_some_and(|ttl| ttl > site.policy.token_lifetime) {
-        let message = format!("this site's tokens live at most {} seconds", site.policy.token_lifetime);
+    } else if body.ttl.is_some_and(|ttl| ttl > longest) {
+        let message = format!("this site's tokens live at most {longest} seconds");
         errors.push(FieldError::new("ttl", "out_of_range", message));
     }
     let actor = body.actor.and_then(|actor| {
@@ -131,7 +132,7 @@ pub(super) async fn create(
     let request = issue::Request {
         site: site.id,
         subject: body.subject,
-        lifetime: body.ttl.map_or(site.policy.token_lifetime(), |secs| Duration::from_secs(u64::from(secs))),
+        lifetime: Duration::from_secs(u64::from(body.ttl.unwrap_or(longest))),
         binding: body.binding,
         details: Details {
             redirect_to,
@@ -142,9 +143,10 @@ pub(super) async fn create(
             request_id: context.request_id.clone(),
         },
     };
+    let signing = state.keyring.signing().await?;
     let issued = issue(
         &*state.store,
-        state.keyring.active(),
+        signing.keyring.active(),
         &state.issuer,
         state.ambient.rng(),
         request,

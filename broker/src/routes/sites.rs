@@ -265,7 +265,7 @@ pub(super) async fn pairing_code(
     let made = make_code(
         &*state.store,
         state.ambient.rng(),
-        state.keyring.key_set(),
+        state.keyring.published().key_set(),
         &state.bridge_url,
         &state.issuer,
         site.id,

@@ -95,7 +95,7 @@ pub(super) async fn create(
     if asks_again {
         // What the first answer would have said must hold for this one too.
         state.store.settled().await?;
-        return Ok(answer(&state, &site));
+        return answer(&state, &site);
     }
     let now = state.ambient.now();
     let replaces = body.replaces.as_deref().and_then(|proof| old_key(&state, &site, proof));
@@ -106,7 +106,7 @@ pub(super) async fn create(
     match state.store.pair(id, &proven, now, &context).await? {
         Pairing::Paired(site) => {
             state.sites.forget(id).await;
-            Ok(answer(&state, &site))
+            answer(&state, &site)
         }
         Pairing::CodeInvalid | Pairing::SiteNotFound => Err(unknown_code()),
         Pairing::ReplaceRequired => Err(Problem::new(Code::PairingReplaceRequired).detail(
@@ -124,14 +124,15 @@ fn has_paired(site: &Site, body: &NewPairing, secret_hash: &str, now: Timestamp)
     })
 }
 
-fn answer(state: &BridgeState, site: &Site) -> HttpResponse {
-    HttpResponse::Ok().json(Answer {
+fn answer(state: &BridgeState, site: &Site) -> Result<HttpResponse, Problem> {
+    let keys = state.keys.current()?;
+    Ok(HttpResponse::Ok().json(Answer {
         site_id: site.id,
         issuer: &state.issuer,
         bridge: &state.bridge,
-        key_set: KeySetAnswer { version: 1, keys: state.keys.to_jwks().keys },
+        key_set: KeySetAnswer { version: keys.version(), keys: keys.key_set().to_jwks().keys },
         policy: PolicyAnswer::from(&site.policy),
-    })
+    }))
 }
 
 async fn refuse(

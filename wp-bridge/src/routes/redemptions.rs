@@ -1,6 +1,7 @@
 //! Redemption: a site shows a token, and learns whether to let its bearer in.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
@@ -10,12 +11,14 @@ use gatepass_core::redeem::{self, Allowed, RedeemError, redeem};
 use gatepass_core::site::Policy;
 use gatepass_core::{Attempt, HandoffId, Subject, validate};
 use gatepass_http::{Json, Problem, Then, metrics};
+use gatepass_keys::PublishedKeys;
+use gatepass_keys::token::handoff::Unverified;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{MemberAnswer, PolicyAnswer};
 use crate::BridgeState;
-use crate::error::from_redeem;
+use crate::error::{from_redeem, leading_back};
 use crate::extract::ProvenSite;
 
 /// No `Debug`: it carries a token.
@@ -122,6 +125,15 @@ impl From<&Details> for Session {
     }
 }
 
+/// The issuer's keys, the one among them that the token names, if there is such a key.
+async fn keys_for(state: &BridgeState, unverified_token: &str) -> Result<Arc<PublishedKeys>, Problem> {
+    match Unverified::parse(unverified_token) {
+        Ok(unverified) => state.keys.with(unverified.kid()).await,
+        // No key makes it a token.
+        Err(_) => state.keys.current(),
+    }
+}
+
 pub(super) async fn create(
     state: web::Data<BridgeState>,
     Then(ProvenSite { site, mut context }, Json(body)): Then<ProvenSite, Json<Presented>>,
@@ -137,8 +149,9 @@ pub(super) async fn create(
         must_be_bound: site.policy.requires_binding(),
         must_be_asked: site.policy.membership_url.is_some(),
     };
+    let keys = keys_for(&state, &body.token).await.map_err(|problem| leading_back(problem, &site.policy))?;
     let now = state.ambient.now();
-    let allowed = redeem(&*state.store, &state.keys, &state.issuer, request, now, &context).await.map_err(|error| {
+    let allowed = redeem(&*state.store, keys.key_set(), &state.issuer, request, now, &context).await.map_err(|error| {
         if let RedeemError::Token(error) = &error {
             tracing::info!(site = %site.id, request_id = %context.request_id, cause = error.cause(), "a token was refused");
             metrics::token_refused(error);
