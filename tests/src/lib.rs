@@ -22,6 +22,7 @@ pub mod api;
 pub mod browser;
 pub mod demo;
 pub mod dice;
+pub mod fake_jwks;
 pub mod fake_landing;
 pub mod fake_poke;
 pub mod fake_site;
