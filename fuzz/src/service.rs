@@ -38,7 +38,7 @@ use gatepass_http::load::Load;
 use gatepass_http::request_id::{not_found, request_id};
 use gatepass_http::{Ambient, Code, TrustedProxies};
 use gatepass_keys::token::site::{self, SiteClaims};
-use gatepass_keys::{Keyring, SigningKey};
+use gatepass_keys::{Keyring, KeyringFolder, SigningKey, Wrapping};
 use serde_json::Value;
 
 /// Nothing listens there, so a challenge is refused at once.
@@ -131,7 +131,8 @@ impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let system = actix_web::rt::System::new();
-        let keyring = Keyring::open_or_create(&folder.path().join("keys"), [1; 32]).expect("a keyring");
+        let keyring = KeyringFolder::new(folder.path().join("keys"), Wrapping::none());
+        let keyring = keyring.open_or_create([1; 32], 0).expect("a keyring");
         let rng = Arc::new(Still::default());
         let sqlite = Sqlite::open(&folder.path().join("store"), &*rng).expect("a store");
         let store: Arc<dyn Store> = Arc::new(sqlite);

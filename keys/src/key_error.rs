@@ -27,4 +27,12 @@ pub enum KeyError {
     /// Not a PKCS#8 PEM of an Ed25519 private key (RFC 8410 section 7).
     #[error("not a PKCS#8 PEM of an Ed25519 private key")]
     Pem,
+    /// The private key is encrypted, and no wrapping key is at hand.
+    #[error(
+        "the private key is wrapped, and no wrapping key is configured (keyring_key or keyring_key_file)"
+    )]
+    Wrapped,
+    /// The private key is encrypted under another wrapping key or passphrase.
+    #[error("it does not open with this wrapping key or passphrase")]
+    WrappingKey,
 }

@@ -22,7 +22,11 @@ pub use jwk::{Jwk, JwkSet};
 pub use key_error::KeyError;
 pub use key_id::KeyId;
 pub use key_set::{KeySet, VerificationKeys};
-pub use keyring::{Keyring, KeyringError};
+pub use keyring::{
+    Action, KeyChange, KeyEntry, KeyState, Keyring, KeyringError, KeyringFolder, MAX_PUBLISHED, Planned,
+    RotationPolicy, Step, Wrapping, plan,
+};
 pub use published::{NotPublishedKeys, PublishedKeys};
 pub use signing_key::SigningKey;
+pub use token::SignedKeySet;
 pub use verification_key::{InvalidSignature, VerificationKey};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ed25519::pkcs8::spki::der::pem::LineEnding;
-use ed25519::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
+use ed25519::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes, SecretDocument};
 use ed25519_dalek::Signer as _;
 use zeroize::Zeroizing;
 
@@ -32,6 +32,17 @@ impl SigningKey {
     pub fn to_pkcs8_pem(&self) -> Result<Zeroizing<String>, KeyError> {
         let pair = KeypairBytes { secret_key: self.key.to_bytes(), public_key: None };
         pair.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Pem)
+    }
+
+    /// Reads what [`to_pkcs8_der`](Self::to_pkcs8_der) gives.
+    pub(crate) fn from_pkcs8_der(der: &[u8]) -> Result<Self, KeyError> {
+        ed25519_dalek::SigningKey::from_pkcs8_der(der).map(Self::of).map_err(|_| KeyError::Pem)
+    }
+
+    /// PKCS#8 in version 1, not as text.
+    pub(crate) fn to_pkcs8_der(&self) -> Result<SecretDocument, KeyError> {
+        let pair = KeypairBytes { secret_key: self.key.to_bytes(), public_key: None };
+        pair.to_pkcs8_der().map_err(|_| KeyError::Pem)
     }
 
     fn of(key: ed25519_dalek::SigningKey) -> Self {

@@ -11,7 +11,7 @@ use gatepass_core::issue::{Request, issue};
 use gatepass_core::store::redis::{Options, Redis};
 use gatepass_core::{ClientId, Clock, SiteId, Timestamp};
 use gatepass_keys::token::handoff::{HandoffClaims, sign};
-use gatepass_keys::{Keyring, SigningKey};
+use gatepass_keys::{Keyring, KeyringFolder, SigningKey, Wrapping};
 use uuid::Uuid;
 
 use crate::Result;
@@ -28,7 +28,9 @@ pub struct Forge {
 impl Forge {
     /// From Gatepass's data folder.
     pub async fn open(data: &Path, redis: &str, issuer: &str, site: &str) -> Result<Self> {
-        let keyring = Keyring::open_or_create(&data.join("keyring"), [0; 32])?;
+        let keyring = KeyringFolder::new(data.join("keyring"), Wrapping::none())
+            .open()?
+            .ok_or("there is no keyring")?;
         let store = Redis::connect(redis, &Options::default()).await?;
         Ok(Self { keyring, store, issuer: issuer.to_owned(), site: site.parse()? })
     }

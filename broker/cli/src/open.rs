@@ -3,11 +3,11 @@
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
-use gatepass_core::Store;
 use gatepass_core::clock::{System, random_bytes};
 use gatepass_core::store::{redis::Redis, sqlite::Sqlite};
 use gatepass_core::trail::Retention;
-use gatepass_keys::Keyring;
+use gatepass_core::{Clock, Store};
+use gatepass_keys::{Keyring, KeyringFolder, Wrapping};
 
 use crate::config::{Config, StoreChoice};
 use crate::error::Failure;
@@ -40,5 +40,15 @@ pub(crate) async fn store(config: &Config, retention: Retention) -> Result<Arc<d
 /// The keyring, made with a first key if it is not there.
 pub(crate) fn keyring(config: &Config) -> Result<Keyring, Failure> {
     data_dir(config)?;
-    Ok(Keyring::open_or_create(&config.data_dir.join("keyring"), random_bytes(&System)?)?)
+    Ok(keyring_folder(config).open_or_create(random_bytes(&System)?, now())?)
+}
+
+/// Where the keyring is, and what its keys are encrypted with.
+pub(crate) fn keyring_folder(config: &Config) -> KeyringFolder {
+    KeyringFolder::new(config.data_dir.join("keyring"), Wrapping::none())
+}
+
+/// Now, as keyrings count: in whole seconds since 1970.
+pub(crate) fn now() -> u64 {
+    u64::try_from(System.now().secs()).unwrap_or_default()
 }

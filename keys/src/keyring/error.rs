@@ -41,7 +41,7 @@ pub enum KeyringError {
         reason: String,
     },
     /// `keyring.json` was written by another version of the program.
-    #[error("{} has version {version}, this program reads version 1", path.display())]
+    #[error("{} has version {version}, this program reads versions 1 and 2", path.display())]
     Version {
         /// The index file.
         path: PathBuf,
@@ -73,6 +73,26 @@ pub enum KeyringError {
         /// The id of the key in it.
         found: crate::KeyId,
     },
+    /// What is configured as wrapping key is none.
+    #[error("{place} is no wrapping key: {reason}; make one with: gatepass keys new-wrapping-key")]
+    Wrapping {
+        /// Where it was looked for.
+        place: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// There is no keyring in the folder.
+    #[error("there is no keyring in {}", dir.display())]
+    Missing {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// An export that is not to be imported.
+    #[error("the export is refused: {0}")]
+    Import(String),
+    /// A change that the keys' states do not allow.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl KeyringError {

@@ -2,23 +2,43 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
 use super::KeyringError;
 use super::index::{Index, IndexError};
-use crate::{KeyId, SigningKey};
+use super::wrapping::{self, WrappingKeys};
+use crate::{KeyError, KeyId, SigningKey};
 
 const INDEX: &str = "keyring.json";
 const LOCK: &str = "keyring.lock";
 /// The one name of a file being written. One is enough, since only the holder of the lock writes; what is
 /// found under it is left from a crash.
 const BEING_WRITTEN: &str = ".being-written";
-/// More than any of our files has.
-const MAX_FILE_BYTES: u64 = 64 * 1024;
+/// More than any of our files has: 60 sets of 30 keys take some 400 KiB.
+const MAX_FILE_BYTES: u64 = 2 * 1024 * 1024;
+
+/// Which writing of the index a file is. A file that is renamed into place is another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    fn of(file: &fs::Metadata) -> Self {
+        Self {
+            device: file.dev(),
+            inode: file.ino(),
+            size: file.size(),
+            modified: (file.mtime(), file.mtime_nsec()),
+        }
+    }
+}
 
 /// A keyring's folder, which only its owner may write to.
 pub(super) struct Folder {
@@ -36,6 +56,18 @@ impl Folder {
             .mode(0o700)
             .create(dir)
             .map_err(KeyringError::io("creating the folder", dir))?;
+        Self::open(dir)
+    }
+
+    /// Opens the folder, if it is there.
+    pub(super) fn open_if_there(dir: &Path) -> Result<Option<Self>, KeyringError> {
+        match fs::metadata(dir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            _ => Self::open(dir).map(Some),
+        }
+    }
+
+    fn open(dir: &Path) -> Result<Self, KeyringError> {
         let metadata = fs::metadata(dir).map_err(KeyringError::io("reading the folder", dir))?;
         // To be allowed to write to the folder is to be allowed to exchange the keys in it.
         refuse_bits(dir, metadata.permissions().mode(), 0o022, "700")?;
@@ -56,37 +88,56 @@ impl Folder {
         Ok(Lock(file))
     }
 
-    /// The index, or `None` if there is no such file.
-    pub(super) fn read_index(&self) -> Result<Option<Index>, KeyringError> {
+    /// The index and which writing of it this is, or `None` if there is no such file.
+    pub(super) fn read_index(&self) -> Result<Option<(Index, Stamp)>, KeyringError> {
         let path = self.dir.join(INDEX);
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(KeyringError::io("opening", &path)(error)),
         };
+        let metadata = file.metadata().map_err(KeyringError::io("reading", &path))?;
         let json = read_private(&file, &path, 0o022)?;
-        Index::parse(&json).map(Some).map_err(|error| match error {
-            IndexError::Version(version) => KeyringError::Version { path, version },
-            IndexError::Malformed(reason) => KeyringError::Index { path, reason },
-        })
+        match Index::parse(&json, u64::try_from(metadata.mtime()).unwrap_or_default()) {
+            Ok(index) => Ok(Some((index, Stamp::of(&metadata)))),
+            Err(IndexError::Version(version)) => Err(KeyringError::Version { path, version }),
+            Err(IndexError::Malformed(reason)) => Err(KeyringError::Index { path, reason }),
+        }
     }
 
-    /// A private key, which has to be the one its file is named after.
-    pub(super) fn read_key(&self, kid: &KeyId) -> Result<SigningKey, KeyringError> {
+    /// Which writing of the index lies there now.
+    pub(super) fn stamp(&self) -> Result<Option<Stamp>, KeyringError> {
+        let path = self.dir.join(INDEX);
+        match fs::metadata(&path) {
+            Ok(metadata) => Ok(Some(Stamp::of(&metadata))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(KeyringError::io("reading", &path)(error)),
+        }
+    }
+
+    /// The text of a private key's file.
+    pub(super) fn read_pem(&self, kid: &KeyId) -> Result<Zeroizing<String>, KeyringError> {
         let path = self.key_path(kid);
         let file = File::open(&path).map_err(KeyringError::io("opening", &path))?;
         let pem = read_private(&file, &path, 0o077)?;
-        let key = str::from_utf8(&pem).map_err(|_| crate::KeyError::Pem);
-        match key.and_then(SigningKey::from_pkcs8_pem) {
+        let text = str::from_utf8(&pem).map(|pem| Zeroizing::new(pem.to_owned()));
+        text.map_err(|_| KeyringError::Key { path, source: KeyError::Pem })
+    }
+
+    /// A private key, which has to be the one its file is named after.
+    pub(super) fn read_key(&self, kid: &KeyId, wrapping: &WrappingKeys) -> Result<SigningKey, KeyringError> {
+        let pem = self.read_pem(kid)?;
+        let path = self.key_path(kid);
+        match wrapping.unwrap(&pem) {
             Ok(key) if key.kid() == kid => Ok(key),
             Ok(key) => Err(KeyringError::KeyIdMismatch { path, found: key.kid().clone() }),
             Err(source) => Err(KeyringError::Key { path, source }),
         }
     }
 
-    /// When a key's file was written, where the file system tells.
-    pub(super) fn written_at(&self, kid: &KeyId) -> Option<SystemTime> {
-        fs::metadata(self.key_path(kid)).and_then(|file| file.modified()).ok()
+    /// Whether a private key lies there for whoever reads the file.
+    pub(super) fn is_plaintext(&self, kid: &KeyId) -> bool {
+        self.read_pem(kid).is_ok_and(|pem| !wrapping::is_encrypted(&pem))
     }
 
     /// The ids by which key files are named, in no order.
@@ -101,11 +152,20 @@ impl Folder {
         Ok(kids)
     }
 
-    /// Writes a private key under its name. Only for the holder of the lock.
-    pub(super) fn write_key(&self, key: &SigningKey) -> Result<(), KeyringError> {
-        let path = self.key_path(key.kid());
-        let pem = key.to_pkcs8_pem().map_err(|source| KeyringError::Key { path: path.clone(), source })?;
-        self.write(&path, pem.as_bytes())
+    /// Writes a private key, as text, under its name. Only for the holder of the lock.
+    pub(super) fn write_pem(&self, kid: &KeyId, pem: &str) -> Result<(), KeyringError> {
+        self.write(&self.key_path(kid), pem.as_bytes())
+    }
+
+    /// Removes a private key that nobody will ask for again. One that is not there is no fault.
+    pub(super) fn remove_key(&self, kid: &KeyId) -> Result<(), KeyringError> {
+        let path = self.key_path(kid);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(KeyringError::io("removing", &path)(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes or replaces the index. Only for the holder of the lock.
@@ -141,7 +201,7 @@ impl Folder {
             .map_err(KeyringError::io("syncing the folder", &self.dir))
     }
 
-    fn key_path(&self, kid: &KeyId) -> PathBuf {
+    pub(super) fn key_path(&self, kid: &KeyId) -> PathBuf {
         self.dir.join(format!("{kid}.pem"))
     }
 }
@@ -157,7 +217,12 @@ fn read_private(file: &File, path: &Path, refused: u32) -> Result<Zeroizing<Vec<
     Ok(content)
 }
 
-fn refuse_bits(path: &Path, mode: u32, refused: u32, wanted: &'static str) -> Result<(), KeyringError> {
+pub(super) fn refuse_bits(
+    path: &Path,
+    mode: u32,
+    refused: u32,
+    wanted: &'static str,
+) -> Result<(), KeyringError> {
     let mode = mode & 0o7777;
     if mode & refused == 0 {
         return Ok(());

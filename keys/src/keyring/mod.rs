@@ -1,72 +1,73 @@
-//! Where the private keys live: a folder.
+//! Where the private keys live: a folder, and what is known of each of them.
 //!
-//! `<kid>.pem` is one private key (PKCS#8, mode 0600); `keyring.json` says which of them are in which state,
-//! and is the only truth: a key file it does not name is not used. Files appear under their names whole and
-//! already on disk, the key before the index that names it. A first start is guarded by a lock on
-//! `keyring.lock`, so any number of processes that start on an empty folder end with one keyring; the
-//! system drops the lock with its holder, however that ends.
+//! `<kid>.pem` is one private key (PKCS#8, mode 0600, encrypted or not); `keyring.json` says which of them are in which
+//! state, and is the only truth: a key file it does not name is not used. Files appear under their names whole and
+//! already on disk, the key before the index that names it, so whoever is killed in the middle leaves the old keyring
+//! or the new one. Who writes holds a lock on `keyring.lock`; the system drops it with its holder, however that ends.
+//! Who reads needs none.
+//!
+//! What is done with the keys is decided by [`plan`], which is pure.
 
+mod draft;
 mod error;
 mod files;
+mod folder;
 mod index;
+mod life;
+mod plan;
+mod rfc3339;
+mod wrapping;
 
-use std::path::Path;
-use std::time::SystemTime;
+use std::fmt;
+use std::sync::Arc;
 
 pub use error::KeyringError;
+pub use folder::KeyringFolder;
+pub use life::{KeyChange, KeyEntry, KeyState};
+pub use plan::{MAX_PUBLISHED, Planned, RotationPolicy, Step, plan};
+pub use wrapping::Wrapping;
 
-use crate::{KeyId, KeySet, SigningKey};
-use files::Folder;
+use crate::{KeyId, KeySet, SignedKeySet, SigningKey};
+use files::Stamp;
 use index::Index;
 
-/// The keys of one issuer: one active private key that signs, and the public keys in force.
-#[derive(Debug)]
+/// What may be done to a keyring. [`plan`] asks for steps; the rest is for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Carry out a step. Whether it is due is not asked again.
+    Take(Step),
+    /// Let the next key sign as soon as it may.
+    AskRotation,
+    /// Believe a key no more, from now on. If it is the one that signs, the next one does at once, ripe or not; if
+    /// there is none, a new one.
+    Revoke {
+        /// The key.
+        kid: KeyId,
+        /// Why.
+        reason: String,
+    },
+    /// Believe no key that there is; a new one signs, and a new one is next.
+    ReplaceAll {
+        /// Why.
+        reason: String,
+    },
+    /// Let the revision of this change be at least so much.
+    RaiseRevision(u64),
+}
+
+/// The keys of one issuer as they were when they were read: one active private key that signs, the public keys in
+/// force, and what is known of each. It never changes; [`KeyringFolder`] gives the newer one.
 pub struct Keyring {
-    active: SigningKey,
-    active_written_at: Option<SystemTime>,
+    index: Index,
+    stamp: Stamp,
+    active: Arc<SigningKey>,
+    /// Read ahead, so that a file that cannot be read is found before it is needed.
+    next: Option<Arc<SigningKey>>,
     key_set: KeySet,
+    plaintext_keys: usize,
 }
 
 impl Keyring {
-    /// Opens the keyring in `dir`, or makes the folder (mode 0700) and a keyring with one active key in it.
-    ///
-    /// `new_key_seed` is 32 secret random bytes, used only when there is no keyring yet. A folder that has one
-    /// key file and no index is a first start that was interrupted between the two, and is finished with that
-    /// key.
-    pub fn open_or_create(dir: &Path, new_key_seed: [u8; 32]) -> Result<Self, KeyringError> {
-        let folder = Folder::open_or_create(dir)?;
-        if let Some(index) = folder.read_index()? {
-            return Self::load(&folder, &index);
-        }
-        let _lock = folder.lock()?;
-        // Another process may have finished while this one waited.
-        if let Some(index) = folder.read_index()? {
-            return Self::load(&folder, &index);
-        }
-        let kid = match folder.key_files()?.as_slice() {
-            [] => {
-                let key = SigningKey::generate(new_key_seed);
-                folder.write_key(&key)?;
-                key.kid().clone()
-            }
-            [only] => only.clone(),
-            _ => return Err(KeyringError::IndexMissing { dir: dir.to_owned() }),
-        };
-        let index = Index::of_one(kid);
-        folder.read_key(index.active())?;
-        folder.write_index(&index)?;
-        Self::load(&folder, &index)
-    }
-
-    fn load(folder: &Folder, index: &Index) -> Result<Self, KeyringError> {
-        let published: Vec<SigningKey> =
-            index.published().map(|kid| folder.read_key(kid)).collect::<Result<_, _>>()?;
-        let key_set = KeySet::new(published.iter().map(SigningKey::public));
-        let active = folder.read_key(index.active())?;
-        let active_written_at = folder.written_at(index.active());
-        Ok(Self { active, active_written_at, key_set })
-    }
-
     /// The key that signs.
     pub fn active(&self) -> &SigningKey {
         &self.active
@@ -77,13 +78,51 @@ impl Keyring {
         self.active.kid()
     }
 
-    /// When the file of the key that signs was written: its age, if the file was not copied since.
-    pub fn active_written_at(&self) -> Option<SystemTime> {
-        self.active_written_at
+    /// Since when it signs, in seconds since 1970.
+    pub fn active_since(&self) -> u64 {
+        let active = self.entries().iter().find(|entry| entry.kid == *self.active_kid());
+        active.map_or(0, |entry| entry.activated_at.unwrap_or(entry.created_at))
     }
 
     /// The public keys in force: the active one, the next, and those retired that may still have tokens out.
     pub fn key_set(&self) -> &KeySet {
         &self.key_set
+    }
+
+    /// Every key that is remembered.
+    pub fn entries(&self) -> &[KeyEntry] {
+        &self.index.keys
+    }
+
+    /// Grows with every change; the version of the published key set.
+    pub fn revision(&self) -> u64 {
+        self.index.revision
+    }
+
+    /// Whether somebody waits for the next key to sign.
+    pub fn rotation_asked(&self) -> bool {
+        self.index.rotation_asked
+    }
+
+    /// The signed key sets that are kept, by version; the last one is the present one.
+    pub fn signed_sets(&self) -> &[SignedKeySet] {
+        &self.index.sets
+    }
+
+    /// The last 100 changes, the oldest first.
+    pub fn changes(&self) -> &[KeyChange] {
+        &self.index.changes
+    }
+
+    /// How many private keys lay there in plaintext when this was read.
+    pub fn plaintext_keys(&self) -> usize {
+        self.plaintext_keys
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (active, revision) = (self.active_kid(), self.revision());
+        f.debug_struct("Keyring").field("active", active).field("revision", &revision).finish_non_exhaustive()
     }
 }

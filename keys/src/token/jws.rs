@@ -7,23 +7,28 @@ use super::{MAX_TOKEN_BYTES, TokenError, TokenHash};
 use crate::{KeyId, SigningKey, base64url};
 
 /// A token in its parts. The claims are decoded from base64url, but no one has looked at them.
-pub(super) struct Envelope<'a> {
+pub(crate) struct Envelope<'a> {
     /// The whole token.
     pub(super) token: &'a str,
     /// What is signed: header and claims as they came, with the dot (RFC 7515 section 5.2).
-    pub(super) signing_input: &'a str,
+    pub(crate) signing_input: &'a str,
     /// The key the signer says it used.
-    pub(super) unverified_kid: KeyId,
+    pub(crate) unverified_kid: KeyId,
     /// The claims' JSON.
-    pub(super) unverified_claims: Vec<u8>,
+    pub(crate) unverified_claims: Vec<u8>,
     /// The signature.
-    pub(super) signature: [u8; 64],
+    pub(crate) signature: [u8; 64],
 }
 
 impl<'a> Envelope<'a> {
     /// Takes a token apart, in the order of [`TokenError`]'s variants.
     pub(super) fn open(token: &'a str, typ: &str) -> Result<Self, TokenError> {
-        if token.len() > MAX_TOKEN_BYTES {
+        Self::open_within(token, typ, MAX_TOKEN_BYTES)
+    }
+
+    /// The same for what may be longer than a token.
+    pub(crate) fn open_within(token: &'a str, typ: &str, max_bytes: usize) -> Result<Self, TokenError> {
+        if token.len() > max_bytes {
             return Err(TokenError::TooLong);
         }
         let (signing_input, signature) = token.rsplit_once('.').ok_or(TokenError::Segments)?;
@@ -65,7 +70,7 @@ fn read_header(header: &Object, typ: &str) -> Result<KeyId, TokenError> {
 }
 
 /// Writes a token. `EdDSA` is the name every verifier knows; RFC 9864's `Ed25519` is only read.
-pub(super) fn seal(key: &SigningKey, typ: &str, claims: Map<String, Value>) -> String {
+pub(crate) fn seal(key: &SigningKey, typ: &str, claims: Map<String, Value>) -> String {
     let header = Map::from_iter([
         ("alg".to_owned(), Value::from("EdDSA")),
         ("typ".to_owned(), Value::from(typ)),

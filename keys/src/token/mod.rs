@@ -4,7 +4,7 @@
 //! claims, and nothing outside this crate can make one. Four kinds of token exist, each with its own `typ`
 //! (RFC 8725 section 3.11), so that none can stand in for another: [`handoff`] brings a customer to a
 //! site, [`site`] proves to the bridge which site is calling, [`poke`] tells a site that there is something to pull,
-//! [`question`] asks a panel whether a membership is in force.
+//! [`question`] asks a panel whether a membership is in force. [`key_set`] is the fifth, and is no secret.
 //!
 //! Every refusal has its own [`TokenError`], and everything is refused that a careful signer would not write:
 //! see [`TokenError`] for the list.
@@ -15,7 +15,8 @@ mod claims;
 mod error;
 pub mod handoff;
 mod json;
-mod jws;
+pub(crate) mod jws;
+pub mod key_set;
 pub mod poke;
 pub mod question;
 pub mod site;
@@ -23,6 +24,7 @@ mod times;
 mod verified;
 
 pub use error::TokenError;
+pub use key_set::SignedKeySet;
 pub use verified::{TokenHash, Verified};
 
 /// How far the clocks of signer and verifier may be apart: 5 s, either way.

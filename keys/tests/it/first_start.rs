@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Barrier;
 use std::thread;
 
-use gatepass_keys::Keyring;
+use gatepass_keys::{KeyringFolder, Wrapping};
 use tempfile::TempDir;
 
 const STARTERS: u8 = 16;
@@ -16,7 +16,8 @@ const DIR: &str = "GATEPASS_TEST_KEYRING_DIR";
 const SEED: &str = "GATEPASS_TEST_KEYRING_SEED";
 
 fn start(dir: &Path, seed: u8) -> String {
-    Keyring::open_or_create(dir, [seed; 32]).unwrap().active().kid().to_string()
+    let folder = KeyringFolder::new(dir, Wrapping::none());
+    folder.open_or_create([seed; 32], 1_790_000_000).unwrap().active_kid().to_string()
 }
 
 fn assert_one_keyring(dir: &Path, kids: &BTreeSet<String>) {

@@ -4,14 +4,22 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use gatepass_keys::{KeyError, Keyring, KeyringError, SigningKey, VerificationKeys as _};
+use gatepass_keys::{
+    KeyError, Keyring, KeyringError, KeyringFolder, SigningKey, VerificationKeys as _, Wrapping,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::forge::{another_key, key};
 
 const SEED: [u8; 32] = [1; 32];
+/// When these tests are.
+const T: u64 = 1_790_000_000;
 const OTHER_SEED: [u8; 32] = [2; 32];
+
+fn open_or_create(dir: &Path, seed: [u8; 32]) -> Result<Keyring, KeyringError> {
+    KeyringFolder::new(dir, Wrapping::none()).open_or_create(seed, T)
+}
 
 struct Folder {
     _parent: TempDir,
@@ -27,12 +35,15 @@ impl Folder {
 
     fn with_keyring() -> Self {
         let folder = Self::empty();
+        fs::create_dir_all(&folder.dir).unwrap();
+        // As a first start leaves it that was interrupted: so it is the known key.
+        folder.add_key(&key());
         folder.open().unwrap();
         folder
     }
 
     fn open(&self) -> Result<Keyring, KeyringError> {
-        Keyring::open_or_create(&self.dir, SEED)
+        open_or_create(&self.dir, SEED)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -84,17 +95,25 @@ fn names(dir: &Path) -> Vec<String> {
 fn a_first_start_makes_one_active_key() {
     let folder = Folder::empty();
     let keyring = folder.open().unwrap();
-    assert_eq!(keyring.active().kid(), key().kid());
+    let kid = keyring.active_kid().clone();
     assert_eq!(keyring.key_set().iter().count(), 1);
-    assert!(keyring.key_set().find(key().kid()).is_some());
+    assert!(keyring.key_set().find(&kid).is_some());
+    assert_eq!((keyring.revision(), keyring.active_since()), (1, T));
     let index: Value = serde_json::from_slice(&fs::read(folder.path("keyring.json")).unwrap()).unwrap();
-    let kid = key().kid().clone();
-    assert_eq!(index, json!({"version": 1, "active": kid, "keys": [{"kid": kid, "state": "active"}]}));
+    let (at, set) = ("2026-09-21T14:13:20Z", &keyring.signed_sets()[0].jws);
+    assert_eq!(
+        index,
+        json!({"version": 2, "revision": 1, "active": kid,
+            "keys": [{"kid": kid, "state": "active", "created_at": at, "activated_at": at}],
+            "changes": [{"revision": 1, "at": at, "kid": kid, "to": "active", "by": "a first start"}],
+            "key_sets": [set]})
+    );
 }
 
 #[test]
 fn only_the_owner_can_read_what_is_written() {
-    let folder = Folder::with_keyring();
+    let folder = Folder::empty();
+    folder.open().unwrap();
     assert_eq!(mode(&folder.dir), 0o700);
     for name in names(&folder.dir) {
         assert_eq!(mode(&folder.path(&name)), 0o600, "{name}");
@@ -112,7 +131,7 @@ fn nothing_half_written_is_left_behind() {
 #[test]
 fn a_keyring_survives_reopening() {
     let folder = Folder::with_keyring();
-    let again = Keyring::open_or_create(&folder.dir, OTHER_SEED).unwrap();
+    let again = open_or_create(&folder.dir, OTHER_SEED).unwrap();
     assert_eq!(again.active().kid(), key().kid());
     assert_eq!(names(&folder.dir).len(), 3);
 }
@@ -131,7 +150,7 @@ fn reopening_writes_nothing() {
 fn a_first_start_interrupted_before_the_index_is_finished() {
     let folder = Folder::with_keyring();
     fs::remove_file(folder.path("keyring.json")).unwrap();
-    let again = Keyring::open_or_create(&folder.dir, OTHER_SEED).unwrap();
+    let again = open_or_create(&folder.dir, OTHER_SEED).unwrap();
     assert_eq!(again.active().kid(), key().kid());
 }
 
@@ -140,7 +159,7 @@ fn a_first_start_interrupted_while_writing_is_begun_again() {
     let folder = Folder::empty();
     fs::create_dir_all(&folder.dir).unwrap();
     fs::write(folder.path(".being-written"), "-----BEGIN PRIV").unwrap();
-    assert_eq!(folder.open().unwrap().active().kid(), key().kid());
+    folder.open().unwrap();
     assert_eq!(names(&folder.dir).len(), 3);
 }
 
@@ -223,8 +242,8 @@ fn a_missing_key_file_is_not_made_again() {
 #[test]
 fn an_unknown_version_is_refused_before_the_rest_is_read() {
     let folder = Folder::with_keyring();
-    folder.write_index(&json!({"version": 2, "rings": []}));
-    assert!(matches!(folder.open().unwrap_err(), KeyringError::Version { version: 2, .. }));
+    folder.write_index(&json!({"version": 3, "rings": []}));
+    assert!(matches!(folder.open().unwrap_err(), KeyringError::Version { version: 3, .. }));
 }
 
 #[test]
