@@ -9,7 +9,7 @@ use gatepass_core::trail::Retention;
 use gatepass_core::{Clock, Store};
 use gatepass_keys::{Keyring, KeyringFolder, Wrapping};
 
-use crate::config::{Config, StoreChoice};
+use crate::config::{Config, KeyringKey, StoreChoice};
 use crate::error::Failure;
 
 /// The data folder, made if it is not there, for nobody else to read.
@@ -45,7 +45,12 @@ pub(crate) fn keyring(config: &Config) -> Result<Keyring, Failure> {
 
 /// Where the keyring is, and what its keys are encrypted with.
 pub(crate) fn keyring_folder(config: &Config) -> KeyringFolder {
-    KeyringFolder::new(config.data_dir.join("keyring"), Wrapping::none())
+    let wrapping = match &config.keyring_key {
+        None => Wrapping::none(),
+        Some(KeyringKey::Value(key)) => Wrapping::value(String::clone(key)),
+        Some(KeyringKey::File(path)) => Wrapping::file(path),
+    };
+    KeyringFolder::new(config.data_dir.join("keyring"), wrapping)
 }
 
 /// Now, as keyrings count: in whole seconds since 1970.
