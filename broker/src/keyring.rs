@@ -37,7 +37,7 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     fn new(keyring: Keyring) -> Self {
-        let published = PublishedKeys::new(keyring.key_set().clone(), 1, Vec::new());
+        let published = PublishedKeys::of(&keyring);
         let json = serde_json::to_string(&published).unwrap_or_default();
         let tag = BASE64URL_NOPAD.encode(&Sha256::digest(&json));
         Self { keyring, published: Arc::new(published), json, tag }

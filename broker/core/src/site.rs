@@ -196,6 +196,9 @@ pub struct Versions {
     pub wordpress: String,
     /// Of PHP.
     pub php: String,
+    /// Of the issuer's key set that it knows.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub keys: String,
 }
 
 /// What a site proved when it was paired.

@@ -275,10 +275,10 @@ pub fn landing_url(url: &Url, origin: &Origin) -> Option<FieldError> {
 }
 
 /// Checks the versions that a site reports.
-pub fn versions(Versions { plugin, wordpress, php }: &Versions) -> Option<FieldError> {
+pub fn versions(Versions { plugin, wordpress, php, keys }: &Versions) -> Option<FieldError> {
     let odd = |text: &String| text.len() > 64 || text.chars().any(char::is_control);
     let message = "a version is at most 64 characters";
-    let all = [plugin, wordpress, php];
+    let all = [plugin, wordpress, php, keys];
     let wrong = all.into_iter().any(odd).then(|| FieldError::new("versions", "invalid", message));
     wrong.or_else(|| all.into_iter().find_map(|text| secret_in("versions", text)))
 }
@@ -417,6 +417,7 @@ mod tests {
             plugin: text.to_owned(),
             wordpress: "6.8".to_owned(),
             php: "8.3".to_owned(),
+            keys: "3".to_owned(),
         };
         let of_policy = |path: &str| {
             let panel_url = Some(url(path));

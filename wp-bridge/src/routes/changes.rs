@@ -38,6 +38,8 @@ struct Answer<'a> {
     more: bool,
     server_time: Timestamp,
     policy: PolicyAnswer<'a>,
+    /// Of the issuer's key set.
+    keys_version: u64,
 }
 
 #[derive(Serialize)]
@@ -92,6 +94,7 @@ pub(super) async fn read(
         more: changes.more,
         server_time: now,
         policy: PolicyAnswer::from(&site.policy),
+        keys_version: state.keys.version(),
     }))
 }
 

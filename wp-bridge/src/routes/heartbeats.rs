@@ -31,6 +31,8 @@ struct Answer<'a> {
     policy: PolicyAnswer<'a>,
     issuer: &'a str,
     server_time: Timestamp,
+    /// Of the issuer's key set: whoever knows an older one asks for key sets.
+    keys_version: u64,
 }
 
 pub(super) async fn create(
@@ -66,5 +68,6 @@ pub(super) async fn create(
         Heard::NotPaired => return Err(not_paired()),
     }
     let policy = PolicyAnswer::from(&site.policy);
-    Ok(HttpResponse::Ok().json(Answer { policy, issuer: &state.issuer, server_time: now }))
+    let keys_version = state.keys.version();
+    Ok(HttpResponse::Ok().json(Answer { policy, issuer: &state.issuer, server_time: now, keys_version }))
 }

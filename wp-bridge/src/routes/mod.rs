@@ -2,6 +2,7 @@
 
 mod changes;
 mod heartbeats;
+mod key_sets;
 mod member;
 mod outcomes;
 mod pairings;
@@ -28,6 +29,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .route(web::post().to(changes::acknowledge)),
         )
         .service(at("/wp/v1/pairings").route(web::post().to(pairings::create)))
+        .service(at("/wp/v1/key-sets").route(web::get().to(key_sets::read)))
         .service(at("/wp/v1/heartbeat").route(web::post().to(heartbeats::create)))
         .service(at("/wp/v1/redemptions").route(web::post().to(redemptions::create)))
         .service(at("/wp/v1/redemptions/{id}/outcome").route(web::post().to(outcomes::create)));

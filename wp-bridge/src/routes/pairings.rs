@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::PolicyAnswer;
+use super::key_sets::KeySetAnswer;
 use crate::BridgeState;
 use crate::challenge::ChallengeError;
 
@@ -37,6 +38,9 @@ pub(super) struct NewPairing {
     /// A site proof signed by the key before, to pair again without the operator.
     #[serde(default)]
     replaces: Option<String>,
+    /// The fingerprint of the key set that the pairing string promised.
+    #[serde(default)]
+    keys_fingerprint: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -46,12 +50,6 @@ pub(super) struct Answer<'a> {
     bridge: &'a str,
     key_set: KeySetAnswer,
     policy: PolicyAnswer<'a>,
-}
-
-#[derive(Serialize)]
-pub(super) struct KeySetAnswer {
-    version: u64,
-    keys: Vec<Jwk>,
 }
 
 pub(super) async fn create(
@@ -83,6 +81,7 @@ pub(super) async fn create(
         return Err(Problem::new(Code::SiteIdentityConflict).detail(detail));
     }
     let key = check(&body, &site)?;
+    let key_set = promised_keys(&state, body.keys_fingerprint.as_deref()).await?;
     if let Err(error) = state.challenger.ask(&body.landing_url, id, &key, state.ambient.rng()).await {
         if let ChallengeError::NoRandomness(error) = error {
             return Err(error.into());
@@ -95,7 +94,7 @@ pub(super) async fn create(
     if asks_again {
         // What the first answer would have said must hold for this one too.
         state.store.settled().await?;
-        return answer(&state, &site);
+        return Ok(answer(&state, &site, key_set));
     }
     let now = state.ambient.now();
     let replaces = body.replaces.as_deref().and_then(|proof| old_key(&state, &site, proof));
@@ -106,7 +105,7 @@ pub(super) async fn create(
     match state.store.pair(id, &proven, now, &context).await? {
         Pairing::Paired(site) => {
             state.sites.forget(id).await;
-            answer(&state, &site)
+            Ok(answer(&state, &site, key_set))
         }
         Pairing::CodeInvalid | Pairing::SiteNotFound => Err(unknown_code()),
         Pairing::ReplaceRequired => Err(Problem::new(Code::PairingReplaceRequired).detail(
@@ -124,15 +123,25 @@ fn has_paired(site: &Site, body: &NewPairing, secret_hash: &str, now: Timestamp)
     })
 }
 
-fn answer(state: &BridgeState, site: &Site) -> Result<HttpResponse, Problem> {
+/// What the site is to know of the issuer's keys. A string that was made a moment ago may promise keys that are not
+/// known here yet.
+async fn promised_keys(state: &BridgeState, fingerprint: Option<&str>) -> Result<KeySetAnswer, Problem> {
     let keys = state.keys.current()?;
-    Ok(HttpResponse::Ok().json(Answer {
+    let is_known = |fingerprint| keys.signed_with_fingerprint(fingerprint).is_some();
+    if fingerprint.is_none_or(is_known) || state.keys.refresh().await.is_err() {
+        return Ok(KeySetAnswer::promised(&keys, fingerprint));
+    }
+    Ok(KeySetAnswer::promised(&*state.keys.current()?, fingerprint))
+}
+
+fn answer(state: &BridgeState, site: &Site, key_set: KeySetAnswer) -> HttpResponse {
+    HttpResponse::Ok().json(Answer {
         site_id: site.id,
         issuer: &state.issuer,
         bridge: &state.bridge,
-        key_set: KeySetAnswer { version: keys.version(), keys: keys.key_set().to_jwks().keys },
+        key_set,
         policy: PolicyAnswer::from(&site.policy),
-    }))
+    })
 }
 
 async fn refuse(

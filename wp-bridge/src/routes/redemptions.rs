@@ -57,6 +57,8 @@ pub(super) struct Answer<'a> {
     actor: &'a Option<OnBehalf>,
     redirect_to: &'a Option<String>,
     policy: PolicyAnswer<'a>,
+    /// Of the issuer's key set.
+    keys_version: u64,
 }
 
 /// Enough to ask "continue as …?".
@@ -69,6 +71,7 @@ struct PreviewAnswer<'a> {
     member: PreviewedMember<'a>,
     actor: &'a Option<OnBehalf>,
     policy: PolicyAnswer<'a>,
+    keys_version: u64,
 }
 
 #[derive(Serialize)]
@@ -77,7 +80,11 @@ struct PreviewedMember<'a> {
 }
 
 impl<'a> PreviewAnswer<'a> {
-    fn new(Preview { id, subject, display_name, actor }: &'a Preview, policy: &'a Policy) -> Self {
+    fn new(
+        Preview { id, subject, display_name, actor }: &'a Preview,
+        policy: &'a Policy,
+        keys_version: u64,
+    ) -> Self {
         Self {
             preview: true,
             handoff_id: *id,
@@ -86,6 +93,7 @@ impl<'a> PreviewAnswer<'a> {
             member: PreviewedMember { display_name },
             actor,
             policy: PolicyAnswer::from(policy),
+            keys_version,
         }
     }
 }
@@ -163,7 +171,9 @@ pub(super) async fn create(
     response.insert_header((CACHE_CONTROL, "no-store"));
     let (redeemed, repeat) = match allowed {
         Allowed::In { redeemed, repeat } => (redeemed, repeat),
-        Allowed::Previewed(preview) => return Ok(response.json(PreviewAnswer::new(&preview, &site.policy))),
+        Allowed::Previewed(preview) => {
+            return Ok(response.json(PreviewAnswer::new(&preview, &site.policy, keys.version())));
+        }
     };
     let (member, details) = (redeemed.member(), redeemed.details());
     Ok(response.json(Answer {
@@ -179,5 +189,6 @@ pub(super) async fn create(
         actor: &details.actor,
         redirect_to: &details.redirect_to,
         policy: PolicyAnswer::from(&site.policy),
+        keys_version: keys.version(),
     }))
 }

@@ -29,7 +29,12 @@ pub fn heartbeat() -> Heartbeat {
         kid: SigningKey::generate([1; 32]).kid().clone(),
         url: "https://example.com/".parse().unwrap(),
         landing_url: proven("code", 1).paired.landing_url,
-        versions: Versions { plugin: "1.0".into(), wordpress: "6.8".into(), php: "8.2".into() },
+        versions: Versions {
+            plugin: "1.0".into(),
+            wordpress: "6.8".into(),
+            php: "8.2".into(),
+            keys: "3".into(),
+        },
         checks: serde_json::from_str(r#"{"rest_api": "good", "https": "critical"}"#).unwrap(),
     }
 }
