@@ -225,6 +225,8 @@ async fn furnish(store: &dyn Store, keyring: &Keyring, rng: &dyn Rng) -> Vec<(&'
         scopes: Scope::ALL.to_vec(),
         created_at: now,
         revoked_at: None,
+        expires_at: None,
+        replaces: None,
     };
     store.add_client(&key.hash(), &client, &context).await.expect("a client");
 
@@ -263,6 +265,8 @@ async fn furnish(store: &dyn Store, keyring: &Keyring, rng: &dyn Rng) -> Vec<(&'
             paired_at: now,
             versions: Versions::default(),
             code_hash: secret_hash,
+            key_since: None,
+            previous: None,
         },
     };
     store.pair(paired, &proven, now, &context).await.expect("a pairing");

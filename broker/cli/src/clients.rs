@@ -1,6 +1,6 @@
 //! `gatepass client`: API keys of panels.
 
-use gatepass_core::client::{ApiKey, Client, Scope};
+use gatepass_core::client::{ApiKey, Client, Listed, Scope};
 use gatepass_core::clock::System;
 use gatepass_core::trail::Retention;
 use gatepass_core::{ClientId, Clock, Store};
@@ -21,7 +21,16 @@ pub(crate) async fn run(config: &Config, command: ClientCommand) -> Result<(), F
             }
             let scopes = if scopes.is_empty() { Scope::DEFAULT.to_vec() } else { scopes };
             let id = ClientId::generate(now, &System)?;
-            let client = Client { id, tenant, name, scopes, created_at: now, revoked_at: None };
+            let client = Client {
+                id,
+                tenant,
+                name,
+                scopes,
+                created_at: now,
+                revoked_at: None,
+                expires_at: None,
+                replaces: None,
+            };
             let key = ApiKey::generate(&System)?;
             store.add_client(&key.hash(), &client, &context).await?;
             eprintln!("{} ({}) may use this key from now on. It is not shown again.", client.name, client.id);
@@ -44,7 +53,7 @@ async fn list(config: &Config, store: &dyn Store) -> Result<(), Failure> {
     output::answer(config, &clients, || {
         let rows: Vec<_> = clients
             .iter()
-            .map(|client| {
+            .map(|Listed { client, .. }| {
                 [
                     client.id.to_string(),
                     client.name.clone(),

@@ -138,9 +138,53 @@ pub struct Client {
     /// When it was revoked.
     #[serde(default)]
     pub revoked_at: Option<Timestamp>,
+    /// From when on its key is no good, revoked or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// The client whose place it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<ClientId>,
+}
+
+/// A client in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// The client.
+    #[serde(flatten)]
+    pub client: Client,
+    /// When its key was last used, to some minutes.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// What came of giving a client a new key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rolling {
+    /// The new client is there; the old one as it is now.
+    Rolled(Client),
+    /// Its key is revoked, or no good any more; nothing was written.
+    Ended(Client),
+    /// There is no such client.
+    NotFound,
 }
 
 impl Client {
+    /// Whether its key is good at `now`.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// The same, with an end. One that is nearer stays.
+    pub(crate) fn ending(self, until: Timestamp) -> Self {
+        let end = self.expires_at.map_or(until, |end| end.min(until));
+        Self { expires_at: Some(end), ..self }
+    }
+
+    /// That it makes way for another, for the trail.
+    pub(crate) fn described_rolled(&self, new: &Self) -> String {
+        let until = self.expires_at.map(|end| format!(", good until {end}")).unwrap_or_default();
+        format!("{} ({}{until}) makes way for {}", self.name, self.id, new.described())
+    }
+
     /// Which it is and what it may do, for the trail.
     pub(crate) fn described(&self) -> String {
         let scopes: Vec<_> = self.scopes.iter().map(|scope| scope.as_str()).collect();

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use gatepass_keys::{KeyChange, KeyState};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -36,8 +37,16 @@ kinds! {
     SitePaired "site.paired",
     SitePairingRefused "site.pairing_refused",
     SiteHeartbeatRefused "site.heartbeat_refused",
+    SiteKeyRenewed "site.key_renewed",
+    SiteKeyRefused "site.key_refused",
+    SiteKeyRevoked "site.key_revoked",
     ClientAdded "client.added",
+    ClientRolled "client.rolled",
     ClientRevoked "client.revoked",
+    KeyPublished "key.published",
+    KeyActivated "key.activated",
+    KeyRetired "key.retired",
+    KeyRemoved "key.removed",
     KeyRevoked "key.revoked",
     MemberChanged "member.changed",
     MemberRemoved "member.removed",
@@ -61,6 +70,19 @@ impl std::str::FromStr for EventKind {
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let known = Self::ALL.iter().find(|kind| kind.as_str() == text);
         known.copied().ok_or(InvalidId { expected: "a kind of event, such as handoff.refused" })
+    }
+}
+
+impl From<KeyState> for EventKind {
+    /// What happened to a key that came to this.
+    fn from(state: KeyState) -> Self {
+        match state {
+            KeyState::Next => Self::KeyPublished,
+            KeyState::Active => Self::KeyActivated,
+            KeyState::Retired => Self::KeyRetired,
+            KeyState::Removed => Self::KeyRemoved,
+            KeyState::Revoked => Self::KeyRevoked,
+        }
     }
 }
 
@@ -129,6 +151,12 @@ impl Context {
     #[must_use]
     pub fn noting(&self, note: impl Into<String>) -> Self {
         Self { note: Some(note.into()), ..self.clone() }
+    }
+
+    /// The same, with what is to be told of a key: which, by whom, and why.
+    pub(crate) fn telling(&self, change: &KeyChange) -> Self {
+        let why = change.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        self.noting(format!("{} by {}{why}", change.kid, change.by))
     }
 
     /// The same, naming who acts for the customer.

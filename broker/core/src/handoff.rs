@@ -109,6 +109,8 @@ pub enum Issuance {
     MemberNotFound,
     /// The membership is not in force; nothing was written but the event.
     MembershipInactive,
+    /// The key that signed is revoked on this site; nothing was written.
+    KeyRevoked,
     /// Asked for too often.
     Limited(Limited),
 }

@@ -160,7 +160,7 @@ pub(crate) struct Told {
 impl Heartbeat {
     /// What comes of it on the site as it is, and what is to be written for that.
     pub(crate) fn decide(&self, site: &Site, now: Timestamp) -> (Heard, Option<Change>) {
-        let Some(paired) = site.paired.as_ref().filter(|paired| *paired.key.kid() == self.kid) else {
+        let Some(paired) = site.paired.as_ref().filter(|paired| paired.is_proven_by(&self.kid, now)) else {
             return (Heard::NotPaired, None);
         };
         if !site.origin.is(&self.url) {

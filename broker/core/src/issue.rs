@@ -50,6 +50,9 @@ pub enum IssueError {
     /// The membership is not in force.
     #[error("the membership is not in force")]
     MembershipInactive,
+    /// The key that signed is revoked: whoever signs has a keyring of before.
+    #[error("the key that signed is revoked")]
+    KeyRevoked,
     /// Asked for too often.
     #[error("asked for too often: {}", .0.bucket.as_str())]
     Limited(Limited),
@@ -98,6 +101,7 @@ pub async fn issue(
         Issuance::SiteNotFound => Err(IssueError::SiteNotFound),
         Issuance::MemberNotFound => Err(IssueError::MemberNotFound),
         Issuance::MembershipInactive => Err(IssueError::MembershipInactive),
+        Issuance::KeyRevoked => Err(IssueError::KeyRevoked),
         Issuance::Limited(limited) => Err(IssueError::Limited(limited)),
     }
 }

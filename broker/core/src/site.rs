@@ -9,6 +9,7 @@ use url::Url;
 use crate::clock::Timestamp;
 use crate::heartbeat::Pulse;
 use crate::id::{SiteId, Tenant};
+use crate::site_key::PreviousKey;
 
 /// Where a site lives: its origin (scheme, host and port, RFC 6454 section 4), and the folder for what is not all that
 /// is there, such as a blog of a network. HTTPS, or HTTP on loopback.
@@ -214,6 +215,12 @@ pub struct Paired {
     pub versions: Versions,
     /// Hash of the code that paired it: the same site may ask again with it, should the answer have been lost.
     pub code_hash: String,
+    /// Since when it has this key, if that was renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_since: Option<Timestamp>,
+    /// The key before this one, if that was renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousKey>,
 }
 
 /// A registered site.

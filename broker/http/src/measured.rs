@@ -7,20 +7,21 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use gatepass_core::change::{Ack, Acknowledged, Changes, Delivery, Following, Progress, Session};
-use gatepass_core::client::{ApiKeyHash, Client};
+use gatepass_core::client::{ApiKeyHash, Client, Listed, Rolling};
 use gatepass_core::event::{Context, Event};
 use gatepass_core::handoff::{Handoff, Issuance, NewHandoff, Outcome, Presented, Redemption, Revocation};
 use gatepass_core::heartbeat::{Heard, Heartbeat};
 use gatepass_core::member::{Member, Wanted};
 use gatepass_core::pairing::{Pairing, PairingCode, Proven};
 use gatepass_core::site::Site;
+use gatepass_core::site_key::{KeyRenewal, Renewal, SiteKeyRevocation};
 use gatepass_core::store::{
-    Asking, ChangePolicy, Clients, Entry, Errand, Events, Feed, Handoffs, MemberPut, MemberRemoval, Members,
-    OutcomeReport, PolicyChange, Result, SiteCreation, Sites, Status,
+    Announced, Asking, ChangePolicy, Clients, Entry, Errand, Events, Feed, Handoffs, Keyrings, MemberPut,
+    MemberRemoval, Members, OutcomeReport, PolicyChange, Result, SiteCreation, Sites, Status,
 };
 use gatepass_core::trail::{About, Extent, Reading, Trail};
 use gatepass_core::{ClientId, HandoffId, SiteId, Store, Subject, Tenant, Timestamp};
-use gatepass_keys::KeyId;
+use gatepass_keys::{KeyChange, KeyId};
 
 use crate::metrics;
 
@@ -68,8 +69,11 @@ measured! {
         create_site(site: &Site, now: Timestamp, context: &Context) -> SiteCreation;
         site(id: SiteId) -> Option<Site>;
         sites(tenant: &Tenant, after: Option<SiteId>, limit: usize) -> Vec<Site>;
+        all_sites() -> Vec<SiteId>;
         change_policy(id: SiteId, change: ChangePolicy, now: Timestamp, context: &Context) -> PolicyChange;
         hear(id: SiteId, said: &Heartbeat, now: Timestamp, context: &Context) -> Heard;
+        renew_site_key(id: SiteId, renewal: &Renewal, now: Timestamp, context: &Context) -> KeyRenewal;
+        revoke_site_key(id: SiteId, now: Timestamp, context: &Context) -> SiteKeyRevocation;
         remove_site(id: SiteId, now: Timestamp, context: &Context) -> bool;
         put_pairing_code(id: SiteId, code: &PairingCode, now: Timestamp, context: &Context) -> bool;
         pairing_code_holds(id: SiteId, secret_hash: &str, now: Timestamp) -> bool;
@@ -78,7 +82,11 @@ measured! {
     Clients {
         add_client(hash: &ApiKeyHash, client: &Client, context: &Context) -> ();
         client(hash: &ApiKeyHash) -> Option<Client>;
-        clients() -> Vec<Client>;
+        clients() -> Vec<Listed>;
+        roll_client(
+            id: ClientId, new: (&ApiKeyHash, &Client), until: Timestamp, now: Timestamp, context: &Context
+        ) -> Rolling;
+        note_client_use(id: ClientId, at: Timestamp) -> ();
         revoke_client(id: ClientId, now: Timestamp, context: &Context) -> Option<Client>;
     }
     Members {
@@ -113,6 +121,11 @@ measured! {
         report_outcome(site: SiteId, id: HandoffId, outcome: &Outcome, now: Timestamp, context: &Context)
             -> OutcomeReport => |answer| metrics::reported(outcome, answer);
         sweep(now: Timestamp) -> u64;
+    }
+    Keyrings {
+        keyring_revision() -> u64;
+        announce_keyring(revision: u64, changes: &[KeyChange], now: Timestamp, context: &Context) -> Announced;
+        forbid_key(kid: &KeyId, now: Timestamp) -> ();
     }
     Events {
         append_event(site: SiteId, entry: &Entry<'_>, context: &Context) -> ();

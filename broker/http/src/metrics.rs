@@ -289,6 +289,7 @@ pub(crate) fn issued(answer: &StoreResult<Issuance>) {
         Ok(Issuance::SiteNotFound) => "site_not_found",
         Ok(Issuance::MemberNotFound) => "member_not_found",
         Ok(Issuance::MembershipInactive) => "membership_inactive",
+        Ok(Issuance::KeyRevoked) => "key_revoked",
         Ok(Issuance::Limited(limited)) => limited.bucket.cause(),
         Err(_) => "store_error",
     };

@@ -99,8 +99,15 @@ pub(super) async fn create(
     let now = state.ambient.now();
     let replaces = body.replaces.as_deref().and_then(|proof| old_key(&state, &site, proof));
     let code_hash = secret_hash.clone();
-    let paired =
-        Paired { key, landing_url: body.landing_url, paired_at: now, versions: body.versions, code_hash };
+    let paired = Paired {
+        key,
+        landing_url: body.landing_url,
+        paired_at: now,
+        versions: body.versions,
+        code_hash,
+        key_since: None,
+        previous: None,
+    };
     let proven = Proven { secret_hash, replaces, paired };
     match state.store.pair(id, &proven, now, &context).await? {
         Pairing::Paired(site) => {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gatepass_core::client::Listed;
 use gatepass_core::trail::Trail;
 use gatepass_core::{ClientId, Store};
 
@@ -40,7 +41,8 @@ impl Places {
         if names.is_empty() && sought.site.is_some() {
             return Err(Failure::Failed("there is no such site; see gatepass site list".to_owned()));
         }
-        let clients = store.clients().await?.into_iter().map(|client| (client.id, client.name)).collect();
+        let listed = store.clients().await?.into_iter();
+        let clients = listed.map(|Listed { client, .. }| (client.id, client.name)).collect();
         Ok(Self { names, clients })
     }
 

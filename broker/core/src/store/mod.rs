@@ -14,10 +14,10 @@ pub mod sqlite;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gatepass_keys::KeyId;
+use gatepass_keys::{KeyChange, KeyId};
 
 use crate::change::{Ack, Acknowledged, Changes, Delivery, Following, Progress, Session};
-use crate::client::{ApiKeyHash, Client};
+use crate::client::{ApiKeyHash, Client, Listed, Rolling};
 use crate::clock::Timestamp;
 use crate::event::{Context, Event, EventKind};
 use crate::handoff::{Handoff, Issuance, NewHandoff, Outcome, Presented, Redemption, Revocation};
@@ -27,6 +27,7 @@ use crate::limit::Limited;
 use crate::member::{Member, Wanted};
 use crate::pairing::{Pairing, PairingCode, Proven};
 use crate::site::{Policy, Site};
+use crate::site_key::{KeyRenewal, Renewal, SiteKeyRevocation};
 use crate::trail::{About, Extent, Reading, Trail};
 use crate::validate::FieldErrors;
 
@@ -55,12 +56,14 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// Sites and their pairing.
 #[async_trait]
 pub trait Sites: Send + Sync {
-    /// Registers a site; a tenant has each origin once.
+    /// Registers a site; a tenant has each origin once. Keys that are forbidden by then are revoked on it.
     async fn create_site(&self, site: &Site, now: Timestamp, context: &Context) -> Result<SiteCreation>;
     /// The site with this id, whoever's it is.
     async fn site(&self, id: SiteId) -> Result<Option<Site>>;
     /// A tenant's sites in the order of their ids, from the one after `after`.
     async fn sites(&self, tenant: &Tenant, after: Option<SiteId>, limit: usize) -> Result<Vec<Site>>;
+    /// All sites, whoever's they are, in no order: each that was there before this was called, and has not been removed.
+    async fn all_sites(&self) -> Result<Vec<SiteId>>;
     /// Changes the policy of a site. What `change` is given is what is replaced, so that of two changes at once
     /// neither undoes the other; it may be called more than once. A change that changes nothing writes nothing.
     async fn change_policy(
@@ -85,6 +88,21 @@ pub trait Sites: Send + Sync {
     async fn pairing_code_holds(&self, id: SiteId, secret_hash: &str, now: Timestamp) -> Result<bool>;
     /// Uses a pairing code up, takes the site's new key, and voids every handoff issued before, in one step.
     async fn pair(&self, id: SiteId, proven: &Proven, now: Timestamp, context: &Context) -> Result<Pairing>;
+    /// Takes a new key for a site: decided and written, with its event, in one step.
+    async fn renew_site_key(
+        &self,
+        id: SiteId,
+        renewal: &Renewal,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<KeyRenewal>;
+    /// Ends a site's pairing with its key, and voids every handoff issued before, in one step.
+    async fn revoke_site_key(
+        &self,
+        id: SiteId,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<SiteKeyRevocation>;
     /// Keeps what a site says of itself, if that is news: decided and written, with its event, in one step, and so
     /// seldom that nobody fills the store with it.
     async fn hear(
@@ -127,7 +145,18 @@ pub trait Clients: Send + Sync {
     /// The client whose key has this hash, revoked or not.
     async fn client(&self, hash: &ApiKeyHash) -> Result<Option<Client>>;
     /// All clients, in the order of their ids.
-    async fn clients(&self) -> Result<Vec<Client>>;
+    async fn clients(&self) -> Result<Vec<Listed>>;
+    /// Gives a client a successor, under the hash of its key, and an end, in one step.
+    async fn roll_client(
+        &self,
+        id: ClientId,
+        new: (&ApiKeyHash, &Client),
+        until: Timestamp,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<Rolling>;
+    /// Keeps that a client's key was used. It is for people, so not at every use.
+    async fn note_client_use(&self, id: ClientId, at: Timestamp) -> Result<()>;
     /// Revokes a client from `now` on; a second time changes nothing. `None` when there is no such client.
     async fn revoke_client(&self, id: ClientId, now: Timestamp, context: &Context) -> Result<Option<Client>>;
 }
@@ -352,6 +381,39 @@ pub enum OutcomeReport {
     NotRedeemed,
 }
 
+/// What those who have the keyring tell each other, and what becomes of its keys at the sites.
+#[async_trait]
+pub trait Keyrings: Send + Sync {
+    /// The newest revision of the keyring that was announced; 0 when none was.
+    async fn keyring_revision(&self) -> Result<u64>;
+    /// Keeps a revision of the keyring if it is newer than the one before, and writes what changed since that one into
+    /// the trail of the tenant `default`, in one step.
+    async fn announce_keyring(
+        &self,
+        revision: u64,
+        changes: &[KeyChange],
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<Announced>;
+    /// Keeps that a key is to be revoked on every site that is registered from now on. Those that are there already
+    /// [`revoke_everywhere`](crate::keyring::revoke_everywhere) tells after that.
+    async fn forbid_key(&self, kid: &KeyId, now: Timestamp) -> Result<()>;
+}
+
+/// What came of announcing a keyring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Announced {
+    /// It is the newest, and was told.
+    Told,
+    /// It is the newest, and was told before.
+    Known,
+    /// There is a newer one.
+    Behind {
+        /// That one's revision.
+        seen: u64,
+    },
+}
+
 /// The audit trail.
 #[async_trait]
 pub trait Events: Send + Sync + std::fmt::Debug {
@@ -403,7 +465,7 @@ pub struct Status {
 
 /// The store as a whole.
 #[async_trait]
-pub trait Store: Sites + Clients + Members + Feed + Handoffs + Events + std::fmt::Debug {
+pub trait Store: Sites + Clients + Members + Feed + Handoffs + Keyrings + Events + std::fmt::Debug {
     /// Answers if the store does.
     async fn ping(&self) -> Result<()>;
     /// Reads all that it has, if only that tells whether it is damaged; it may take a while, in which it goes on
@@ -435,6 +497,11 @@ fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T> {
     text.parse().map_err(corrupt)
+}
+
+/// The time of a step of a key's, for the trail.
+fn told_at(change: &KeyChange) -> Timestamp {
+    Timestamp::from_secs(i64::try_from(change.at).unwrap_or(i64::MAX))
 }
 
 pub(crate) fn corrupt(what: impl std::fmt::Display) -> StoreError {

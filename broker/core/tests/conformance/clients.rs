@@ -1,5 +1,5 @@
 use gatepass_core::ClientId;
-use gatepass_core::client::{ApiKey, Client, Scope};
+use gatepass_core::client::{ApiKey, Client, Listed, Scope};
 use gatepass_core::clock::System;
 use gatepass_core::trail::{Reading, Trail};
 
@@ -13,6 +13,8 @@ fn client(name: &str) -> Client {
         scopes: vec![Scope::Handoffs, Scope::MembersWrite],
         created_at: T0,
         revoked_at: None,
+        expires_at: None,
+        replaces: None,
     }
 }
 
@@ -22,7 +24,7 @@ pub async fn a_client_is_found_by_its_keys_hash(stage: &Stage) {
     stage.store.add_client(&key.hash(), &panel, &context()).await.unwrap();
     assert_eq!(stage.store.client(&key.hash()).await.unwrap(), Some(panel.clone()));
     assert_eq!(stage.store.client(&other.hash()).await.unwrap(), None);
-    assert_eq!(stage.store.clients().await.unwrap(), [panel]);
+    assert_eq!(stage.store.clients().await.unwrap(), [Listed { client: panel, last_used_at: None }]);
 }
 
 pub async fn revoking_a_client_keeps_the_first_time(stage: &Stage) {

@@ -39,6 +39,8 @@ pub fn proven(secret_hash: &str, key: u8) -> Proven {
             paired_at: T0,
             versions: Versions::default(),
             code_hash: secret_hash.to_owned(),
+            key_since: None,
+            previous: None,
         },
     }
 }

@@ -78,6 +78,8 @@ async fn every_write_that_takes_rights_away_waits_and_so_does_its_repetition() {
         scopes: Scope::ALL.to_vec(),
         created_at: T0,
         revoked_at: None,
+        expires_at: None,
+        replaces: None,
     };
     store.add_client(&ApiKey::generate(&System).unwrap().hash(), &client, &context()).await.unwrap();
     let removed = new_site("default", "https://removed.example");

@@ -37,10 +37,11 @@ fn schema_of_a_new_file() -> i64 {
 }
 
 /// What made each older schema out of the one before.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("../../src/store/sqlite/schema/2.sql"),
     include_str!("../../src/store/sqlite/schema/3.sql"),
     include_str!("../../src/store/sqlite/schema/4.sql"),
+    include_str!("../../src/store/sqlite/schema/5.sql"),
 ];
 
 /// A file of an older schema, with what the release that wrote the first put in.
@@ -73,7 +74,7 @@ async fn assert_migrated(schema: usize) {
         let site: SiteId = SITE.parse().unwrap();
         let found = store.site(site).await.unwrap().unwrap();
         assert_eq!(found.policy.renew_url.unwrap().as_str(), "https://panel.example.com/renew");
-        assert_eq!(store.clients().await.unwrap()[0].name, "old-panel");
+        assert_eq!(store.clients().await.unwrap()[0].client.name, "old-panel");
         let member = store.member(site, &"cust-active".parse().unwrap()).await.unwrap().unwrap();
         assert_eq!((member.revision, member.wanted.email.as_str()), (1, "active@example.com"));
         let events = store.events(&Trail::Site(site), Reading::After(0), 4).await.unwrap();

@@ -55,6 +55,7 @@ impl Handoffs for Redis {
         let mut call = Self::call(&self.scripts.issue, site, handoff.issued_at, &named)?;
         call.key(keys::handoff(site, handoff.id))
             .key(keys::member(site, &handoff.subject))
+            .key(keys::revoked_keys(site))
             .arg(handoff.id.to_string())
             .arg(handoff.subject.as_str())
             .arg(retention)
@@ -74,6 +75,7 @@ impl Handoffs for Redis {
             ("issued", _) => Ok(Issuance::Issued),
             ("limited", cause) => limited(cause, at(2)).map(Issuance::Limited),
             ("site_not_found", _) => Ok(Issuance::SiteNotFound),
+            ("key_revoked", _) => Ok(Issuance::KeyRevoked),
             ("refused", Some("member_not_found")) => Ok(Issuance::MemberNotFound),
             ("refused", Some("membership_inactive")) => Ok(Issuance::MembershipInactive),
             (other, _) => Err(corrupt(format!("issue answered {other}"))),

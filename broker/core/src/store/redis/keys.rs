@@ -19,6 +19,9 @@
 //! | `gp:{tenant:T}:sites` | sorted set | site ids |
 //! | `gp:schema` | string | the layout's number |
 //! | `gp:clients` | hash | hash of the API key → client |
+//! | `gp:{gp:clients}:used` | hash | client id → when its key was last used |
+//! | `gp:{gp:clients}:keyring` | string | the newest revision of the keyring that was announced |
+//! | `gp:{gp:clients}:forbidden-keys` | hash | key id → when, of keys that are revoked on every site that is registered |
 //! | `gp:{gp:clients}:T:state` | hash | events (counter) of the tenant T |
 //! | `gp:{gp:clients}:T:events` | stream | its trail; in the slot of `gp:clients`, to be written in one step with it |
 //! | `gp:behind` | hash | site id → a mark of its own, of each site that may have something to pull |
@@ -32,6 +35,9 @@ use crate::trail::Trail;
 
 pub(super) const SCHEMA: &str = "gp:schema";
 pub(super) const CLIENTS: &str = "gp:clients";
+pub(super) const CLIENT_USES: &str = "gp:{gp:clients}:used";
+pub(super) const KEYRING: &str = "gp:{gp:clients}:keyring";
+pub(super) const FORBIDDEN_KEYS: &str = "gp:{gp:clients}:forbidden-keys";
 pub(super) const MARK: &str = "gp:mark";
 pub(super) const BEHIND: &str = "gp:behind";
 pub(super) const BEHIND_EPOCH: &str = "gp:{gp:behind}:epoch";

@@ -7,6 +7,7 @@ mod clients;
 mod events;
 mod feed;
 mod handoffs;
+mod keyrings;
 mod keys;
 mod link;
 mod members;
@@ -97,11 +98,12 @@ macro_rules! scripts {
 }
 scripts! {
     site: [
-        acknowledge, append_event, hear, issue, note_delivery, pair, progress, put_pairing_code, put_site, redeem,
+        acknowledge, append_event, hear, issue, note_delivery, pair, progress, put_pairing,
+        put_pairing_code, put_site, redeem,
         report_outcome, revoke_handoff, revoke_key, revoke_subject
     ],
     members: [ask_of_site, changes, list_members, put_members, remove_member],
-    service: [put_client, tell_tenant],
+    service: [announce_keyring, put_client, roll_client, tell_tenant],
     other: [claim_origin, release_origin, unmark]
 }
 

@@ -1,5 +1,7 @@
 //! Sites and pairing in Redis.
 
+use std::collections::BTreeSet;
+
 use ::redis::{AsyncCommands, Script, ScriptInvocation};
 use async_trait::async_trait;
 use gatepass_keys::KeyId;
@@ -10,7 +12,8 @@ use crate::event::{Context, EventKind};
 use crate::heartbeat::{Heard, Heartbeat};
 use crate::id::{SiteId, Tenant};
 use crate::pairing::{PAIRING_LIFETIME, Pairing, PairingCode, Proven};
-use crate::site::Site;
+use crate::site::{Paired, Site};
+use crate::site_key::{KeyRenewal, Renewal, SiteKeyRevocation};
 use crate::store::{ChangePolicy, PolicyChange, Result, SiteCreation, Sites, StoreError, corrupt};
 
 const FIELDS: [&str; 7] = ["id", "tenant", "origin", "created_at", "policy", "paired", "pulse"];
@@ -53,6 +56,30 @@ impl Redis {
             call.arg(*name).arg(value);
         }
         Ok(call)
+    }
+
+    /// Writes a pairing in the place of the one that is known, or ends that; and says whether it was still that.
+    async fn put_pairing(
+        &self,
+        id: SiteId,
+        known: &str,
+        paired: Option<&Paired>,
+        (kind, now): (EventKind, Timestamp),
+        context: &Context,
+    ) -> Result<bool> {
+        let mut call = Self::call(&self.scripts.put_pairing, id, now, context)?;
+        call.arg(known)
+            .arg(paired.map(to_json).transpose()?.unwrap_or_default())
+            .arg(paired.map(|paired| paired.key.kid().as_str()).unwrap_or_default())
+            .arg(kind.as_str());
+        Ok(self.run_durably_if::<i64>(&call, |written| *written == 1).await? == 1)
+    }
+
+    /// A site, and its pairing as it is written.
+    async fn site_and_pairing(&self, id: SiteId) -> Result<Option<(Site, String)>> {
+        let fields: Fields = self.connection().hmget(keys::site(id), &FIELDS).await?;
+        let paired = fields.get(5).cloned().flatten().unwrap_or_default();
+        Ok(site(&fields)?.map(|site| (site, paired)))
     }
 
     async fn read_site(&self, key: String) -> Result<Option<Site>> {
@@ -121,6 +148,7 @@ impl Sites for Redis {
             self.put_site(new.id, Condition::IsNew, &fields, EventKind::SiteRegistered, now, context)?;
         let created: Option<Fields> = self.run_marked(new.id, &call).await?;
         created.ok_or_else(|| corrupt("a site with a new id was there already"))?;
+        self.revoke_forbidden_keys(new.id).await?;
         let mut dead = String::new();
         loop {
             let mut call = Self::tenant_call(&self.scripts.claim_origin, new);
@@ -156,6 +184,25 @@ impl Sites for Redis {
             }
         }
         Ok(sites)
+    }
+
+    async fn all_sites(&self) -> Result<Vec<SiteId>> {
+        let (mut cursor, mut sites) = (0_u64, BTreeSet::new());
+        loop {
+            let (next, found): (u64, Vec<String>) = ::redis::cmd("SCAN")
+                .arg(cursor)
+                .arg("MATCH")
+                .arg(keys::ALL_SITES)
+                .arg("COUNT")
+                .arg(1000)
+                .query_async(&mut self.connection())
+                .await?;
+            sites.extend(found.iter().filter_map(|key| keys::site_of(key)));
+            if next == 0 {
+                return Ok(sites.into_iter().collect());
+            }
+            cursor = next;
+        }
     }
 
     async fn change_policy(
@@ -255,6 +302,54 @@ impl Sites for Redis {
         }
     }
 
+    async fn renew_site_key(
+        &self,
+        id: SiteId,
+        renewal: &Renewal,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<KeyRenewal> {
+        let (what, context) = ((EventKind::SiteKeyRenewed, now), context.noting(renewal.described()));
+        for _ in 0..CHANGE_TRIES {
+            let Some((known, before)) = self.site_and_pairing(id).await? else {
+                return Ok(KeyRenewal::NotPaired);
+            };
+            let paired = match renewal.decide(&known, now) {
+                Ok(paired) => paired,
+                Err(not_taken) => {
+                    // What was done before must hold for this answer too.
+                    self.lane().await?.reach_replicas().await?;
+                    return Ok(not_taken);
+                }
+            };
+            if self.put_pairing(id, &before, Some(&paired), what, &context).await? {
+                return Ok(KeyRenewal::Renewed(Box::new(Site { paired: Some(paired), ..known })));
+            }
+        }
+        Err(too_many())
+    }
+
+    async fn revoke_site_key(
+        &self,
+        id: SiteId,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<SiteKeyRevocation> {
+        for _ in 0..CHANGE_TRIES {
+            let Some((known, before)) = self.site_and_pairing(id).await? else {
+                return Ok(SiteKeyRevocation::SiteNotFound);
+            };
+            let Some(paired) = known.paired else {
+                self.lane().await?.reach_replicas().await?;
+                return Ok(SiteKeyRevocation::NotPaired);
+            };
+            if self.put_pairing(id, &before, None, (EventKind::SiteKeyRevoked, now), context).await? {
+                return Ok(SiteKeyRevocation::Revoked(paired.key.kid().clone()));
+            }
+        }
+        Err(too_many())
+    }
+
     async fn hear(
         &self,
         id: SiteId,
@@ -285,6 +380,10 @@ impl Sites for Redis {
                 return Ok(heard);
             }
         }
-        Err(StoreError::Unavailable("the site is changed by too many at once".to_owned()))
+        Err(too_many())
     }
+}
+
+fn too_many() -> StoreError {
+    StoreError::Unavailable("the site is changed by too many at once".to_owned())
 }

@@ -43,6 +43,11 @@ fn allowed_until(transaction: &Transaction<'_>, site: SiteId, subject: &str) -> 
     one(transaction, sql, &[&site.to_string(), &subject], |row| Ok(Timestamp::from_millis(row.get(0)?)))
 }
 
+fn is_revoked(transaction: &Transaction<'_>, site: SiteId, kid: &KeyId) -> Result<bool> {
+    let sql = "SELECT 1 FROM revoked_keys WHERE site = ? AND kid = ?";
+    Ok(one(transaction, sql, &[&site.to_string(), &kid.as_str()], |_| Ok(()))?.is_some())
+}
+
 /// What the decision looks at.
 struct Record {
     token_hash: String,
@@ -165,6 +170,9 @@ impl Handoffs for Sqlite {
                 let limited = emitter.refused(&in_vain, kind, cause, subject, handoff.id)?;
                 Ok(limited.map_or(issuance, Issuance::Limited))
             };
+            if is_revoked(transaction, site, &handoff.kid)? {
+                return Ok(Issuance::KeyRevoked);
+            }
             match allowed_until(transaction, site, subject.as_str())? {
                 None => return refused("member_not_found", Issuance::MemberNotFound),
                 Some(until) if now >= until => {

@@ -6,6 +6,7 @@ mod clients;
 mod events;
 mod feed;
 mod handoffs;
+mod keyrings;
 mod limits;
 mod members;
 mod sites;
@@ -32,12 +33,13 @@ use crate::id::SiteId;
 use crate::limit::Limits;
 
 /// What makes each schema out of the one before, the first out of nothing.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
+    include_str!("schema/6.sql"),
 ];
 /// How long to wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

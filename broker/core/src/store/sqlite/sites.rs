@@ -11,6 +11,7 @@ use crate::heartbeat::{Heard, Heartbeat};
 use crate::id::{SiteId, Tenant};
 use crate::pairing::{Pairing, PairingCode, Proven};
 use crate::site::Site;
+use crate::site_key::{KeyRenewal, Renewal, SiteKeyRevocation};
 use crate::store::{ChangePolicy, PolicyChange, Result, SiteCreation, Sites};
 
 const COLUMNS: &str = "id, tenant, origin, created_at, policy, paired, pulse";
@@ -65,6 +66,8 @@ impl Sites for Sqlite {
             )?;
             let emitter = Emitter { transaction, site: new.id, now, context: &context };
             emitter.emit(EventKind::SiteRegistered, "", None, None)?;
+            let sql = "INSERT INTO revoked_keys (site, kid, revoked_at) SELECT ?, kid, revoked_at FROM forbidden_keys";
+            transaction.execute(sql, [new.id.to_string()])?;
             Ok(SiteCreation::Created)
         })
         .await
@@ -81,6 +84,13 @@ impl Sites for Sqlite {
         self.read(move |connection| {
             let sql = format!("SELECT {COLUMNS} FROM sites WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?");
             all(connection, &sql, &[&tenant, &after, &limit], read)
+        })
+        .await
+    }
+
+    async fn all_sites(&self) -> Result<Vec<SiteId>> {
+        self.read(|connection| {
+            all(connection, "SELECT id FROM sites", &[], |row| parsed(&row.get::<_, String>(0)?))
         })
         .await
     }
@@ -182,6 +192,53 @@ impl Sites for Sqlite {
             )?;
             emitter.emit(EventKind::SitePaired, "", None, None)?;
             Ok(Pairing::Paired(Box::new(Site { paired: Some(proven.paired), ..known })))
+        })
+        .await
+    }
+
+    async fn renew_site_key(
+        &self,
+        id: SiteId,
+        renewal: &Renewal,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<KeyRenewal> {
+        let (renewal, context) = (renewal.clone(), context.noting(renewal.described()));
+        self.write(move |transaction| {
+            let Some(known) = site(transaction, id)? else { return Ok(KeyRenewal::NotPaired) };
+            let paired = match renewal.decide(&known, now) {
+                Ok(paired) => paired,
+                Err(not_taken) => return Ok(not_taken),
+            };
+            transaction.execute(
+                "UPDATE sites SET paired = ?, paired_kid = ? WHERE id = ?",
+                params![to_json(&paired)?, paired.key.kid().as_str(), id.to_string()],
+            )?;
+            let emitter = Emitter { transaction, site: id, now, context: &context };
+            emitter.emit(EventKind::SiteKeyRenewed, "", None, None)?;
+            Ok(KeyRenewal::Renewed(Box::new(Site { paired: Some(paired), ..known })))
+        })
+        .await
+    }
+
+    async fn revoke_site_key(
+        &self,
+        id: SiteId,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<SiteKeyRevocation> {
+        let context = context.clone();
+        self.write(move |transaction| {
+            let Some(known) = site(transaction, id)? else { return Ok(SiteKeyRevocation::SiteNotFound) };
+            let Some(paired) = known.paired else { return Ok(SiteKeyRevocation::NotPaired) };
+            transaction.execute(
+                "UPDATE sites SET paired = NULL, paired_kid = NULL, not_before = max(coalesce(not_before, 0), ?)
+                 WHERE id = ?",
+                params![now.millis(), id.to_string()],
+            )?;
+            let emitter = Emitter { transaction, site: id, now, context: &context };
+            emitter.emit(EventKind::SiteKeyRevoked, "", None, None)?;
+            Ok(SiteKeyRevocation::Revoked(paired.key.kid().clone()))
         })
         .await
     }
