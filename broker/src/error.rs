@@ -10,8 +10,8 @@ pub(crate) fn from_issue(error: IssueError) -> Problem {
         IssueError::MemberNotFound => Problem::new(Code::MemberNotFound)
             .detail("put the member first: PUT /v1/sites/{site}/members/{subject}"),
         IssueError::MembershipInactive => Problem::new(Code::MembershipInactive),
-        // To be asked for again: whoever answers then has the keyring of now.
-        IssueError::KeyRevoked => Problem::new(Code::StoreUnavailable),
+        // Whoever answers when it is asked for again has the keyring of now.
+        IssueError::KeyRevoked => Problem::new(Code::KeyringStale),
         IssueError::Limited(limited) => limited.into(),
         IssueError::Store(error) => error.into(),
         IssueError::NoRandomness(error) => error.into(),

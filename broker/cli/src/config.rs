@@ -5,10 +5,12 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gatepass_core::keyring::token_life;
 use gatepass_core::limit::{Limits, Rate};
 use gatepass_core::site::{LIFETIME_SECS, check_http_url};
 use gatepass_core::store::redis::Options;
 use gatepass_core::trail::{DEFAULT_TRAIL_DAYS, DEFAULT_TRAIL_EVENTS, Retention};
+use gatepass_keys::RotationPolicy;
 use ipnet::IpNet;
 use url::Url;
 use zeroize::Zeroizing;
@@ -52,6 +54,19 @@ pub(crate) struct KeyTimes {
     pub(crate) jwks_refresh: u32,
     /// By how much clocks may differ.
     pub(crate) clock_skew: u32,
+}
+
+impl KeyTimes {
+    /// How keys are rotated.
+    pub(crate) fn policy(&self) -> RotationPolicy {
+        let secs = |secs: u32| u64::from(secs);
+        let token_life = token_life(Duration::from_secs(secs(self.max_token_lifetime)));
+        RotationPolicy {
+            lifetime: self.lifetime,
+            lead: secs(self.jwks_max_age) + secs(self.jwks_refresh) + secs(self.clock_skew),
+            tail: token_life.as_secs() + secs(self.clock_skew),
+        }
+    }
 }
 
 impl Default for KeyTimes {

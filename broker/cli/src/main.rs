@@ -9,6 +9,7 @@ mod clients;
 mod config;
 mod doctor;
 mod error;
+mod hardening;
 mod instance;
 mod logging;
 mod members;
@@ -30,6 +31,7 @@ use crate::error::Failure;
 use crate::serve::Role;
 
 fn main() -> ExitCode {
+    hardening::keep_memory_private();
     let matches = Args::command().get_matches();
     let mut args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     // Of a secret and the file that holds it, a flag sends the environment's away.

@@ -87,6 +87,11 @@ pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Fai
                 members.insert("progress".to_owned(), described(&progress));
                 members.insert("failed".to_owned(), json!(members::failed(&*store, id).await?));
             }
+            let known = site.pulse.seen.and_then(|seen| seen.versions.keys.parse::<u64>().ok());
+            if let (Some(members), Some(known)) = (value.as_object_mut(), known) {
+                let version = store.keyring_revision().await?;
+                members.insert("keys".to_owned(), json!({ "known": known, "behind": known < version }));
+            }
             output::line(&serde_json::to_string_pretty(&value).unwrap_or_default())
         }
         SiteCommand::Set { id, policy } => {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use gatepass_core::client::Scope;
+use gatepass_core::event::Context;
 use gatepass_core::handoff::{Details, Handoff, OnBehalf, Outcome, Revocation, State};
-use gatepass_core::issue::{self, issue};
+use gatepass_core::issue::{self, IssueError, Issued, issue};
 use gatepass_core::site::LIFETIME_SECS;
 use gatepass_core::validate::{self, FieldError};
 use gatepass_core::{HandoffId, Subject, Timestamp};
@@ -126,10 +127,10 @@ pub(super) async fn create(
         Problem::new(Code::SiteNotPaired).detail("paste a pairing code on the site's Gatepass settings page")
     })?;
 
-    let context = gatepass_core::event::Context { client_ip: body.client_ip, ..by.context };
+    let context = Context { client_ip: body.client_ip, ..by.context };
     let bound = body.binding.is_some();
     let asked_at = asking::ask(&state, &site, &body.subject, load(&request)?, &context).await?;
-    let request = issue::Request {
+    let wanted = issue::Request {
         site: site.id,
         subject: body.subject,
         lifetime: Duration::from_secs(u64::from(body.ttl.unwrap_or(longest))),
@@ -143,18 +144,7 @@ pub(super) async fn create(
             request_id: context.request_id.clone(),
         },
     };
-    let signing = state.keyring.signing().await?;
-    let issued = issue(
-        &*state.store,
-        signing.keyring.active(),
-        &state.issuer,
-        state.ambient.rng(),
-        request,
-        state.ambient.now(),
-        &context,
-    )
-    .await
-    .map_err(from_issue)?;
+    let issued = sign(&state, wanted, &context).await?;
     // The id makes every address another one: were only the fragment new, a browser that shows the landing page
     // already would not load it again.
     let mut login_url = paired.landing_url.clone();
@@ -169,6 +159,23 @@ pub(super) async fn create(
         login_url,
         expires_at: issued.expires_at,
     }))
+}
+
+/// Issues, by the key that signs now. One that is revoked meanwhile has a successor.
+async fn sign(state: &BrokerState, wanted: issue::Request, context: &Context) -> Result<Issued, Problem> {
+    let sign = async |wanted| {
+        let signing = state.keyring.signing().await?;
+        let (key, now) = (signing.keyring.active(), state.ambient.now());
+        let issued =
+            issue(&*state.store, key, &state.issuer, state.ambient.rng(), wanted, now, context).await;
+        Ok::<_, Problem>(issued)
+    };
+    match sign(wanted.clone()).await? {
+        Err(IssueError::KeyRevoked) => {}
+        issued => return issued.map_err(from_issue),
+    }
+    state.keyring.confirm().await;
+    sign(wanted).await?.map_err(from_issue)
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,7 @@
 //! Broker and bridge as processes of their own, on a real Redis.
 
 mod fetching;
+mod sharing;
 mod world;
 
 gatepass_tests::run! {
@@ -13,5 +14,14 @@ gatepass_tests::run! {
         fetching::a_bridge_that_never_had_keys_says_so,
         fetching::the_published_keys_are_asked_for_by_their_tag,
         fetching::a_role_says_what_it_needs,
+        sharing::a_bridge_follows_a_rotation_without_a_private_key,
+        sharing::the_schedule_publishes_promotes_and_removes,
+        sharing::of_two_brokers_on_one_keyring_one_rotates_and_the_other_signs_with_the_new_key,
+        sharing::a_broker_with_an_old_copy_says_so_and_signs_nothing,
+        sharing::a_keyring_that_cannot_be_read_verifies_and_signs_nothing,
+        sharing::a_key_that_is_revoked_on_the_site_is_replaced_before_anything_is_issued,
+        sharing::a_site_gets_the_signed_sets_that_lead_from_its_own_to_the_present_one,
+        sharing::a_pairing_code_of_before_a_rotation_still_pairs,
+        sharing::no_other_process_of_the_user_looks_into_the_keys,
     ],
 }

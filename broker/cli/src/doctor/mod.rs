@@ -35,11 +35,12 @@ pub(crate) async fn run(config: &Config, args: DoctorArgs) -> Result<(), Failure
 
     let (mut findings, store) = deployment::look(config, &instance, &own, System.now()).await;
     if let Some(store) = store {
+        let keys_version = store.keyring_revision().await.ok();
         for name in names(&args) {
             match sites(&*store, &args.tenant, name).await {
                 Ok(sites) => {
                     for site in sites {
-                        findings.extend(site::look(&site, &to_sites).await);
+                        findings.extend(site::look(&site, keys_version, &to_sites).await);
                     }
                 }
                 // One name that is wrong takes nothing from what is known of the others.

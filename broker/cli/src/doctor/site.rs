@@ -18,6 +18,8 @@ const OLDEST_PLUGIN: &str = "0.1.0";
 pub(super) struct Seen {
     site: Site,
     now: Timestamp,
+    /// The version of the key set; `None` if it is not known.
+    keys_version: Option<u64>,
     /// Where a browser enters; `None` if the site is not paired.
     landing_url: Option<Url>,
     /// The plugin's own answer to whoever asks whether it is there.
@@ -35,7 +37,7 @@ type Answer = Option<Result<call::Seen, CallError>>;
 type Check = (&'static str, fn(&Seen) -> Verdict);
 
 /// Every check, in order. What cannot be told because of an earlier one is [`Verdict::Unknown`].
-const CHECKS: [Check; 13] = [
+const CHECKS: [Check; 14] = [
     ("paired", paired),
     ("address", address),
     ("certificate", certificate),
@@ -48,19 +50,20 @@ const CHECKS: [Check; 13] = [
     ("page cache", cache),
     ("form", form),
     ("heartbeat", heartbeat),
+    ("keys", keys),
     ("copy", copy),
 ];
 
 /// Asks, and judges.
-pub(super) async fn look(site: &Site, caller: &Caller) -> Vec<Finding> {
-    let seen = see(site, caller).await;
+pub(super) async fn look(site: &Site, keys_version: Option<u64>, caller: &Caller) -> Vec<Finding> {
+    let seen = see(site, keys_version, caller).await;
     CHECKS
         .iter()
         .filter_map(|(name, check)| Finding::new(&site.origin.to_string(), name, check(&seen)))
         .collect()
 }
 
-async fn see(site: &Site, caller: &Caller) -> Seen {
+async fn see(site: &Site, keys_version: Option<u64>, caller: &Caller) -> Seen {
     let landing_url = site.paired.as_ref().map(|Paired { landing_url, .. }| landing_url.clone());
     let (mut probe, mut landing, mut post) = (None, [None, None], None);
     if let Some(url) = &landing_url {
@@ -74,7 +77,7 @@ async fn see(site: &Site, caller: &Caller) -> Seen {
         }
         probe = Some(first);
     }
-    Seen { site: site.clone(), now: System.now(), landing_url, probe, landing, post }
+    Seen { site: site.clone(), now: System.now(), keys_version, landing_url, probe, landing, post }
 }
 
 impl Seen {
@@ -175,6 +178,19 @@ fn heartbeat(seen: &Seen) -> Verdict {
 }
 
 /// A copy is at another address, where nobody looks; but it is heard.
+/// A site follows by itself, when it is poked, when somebody logs in, or with its next heartbeat.
+fn keys(seen: &Seen) -> Verdict {
+    let reported = seen.site.pulse.seen.as_ref().and_then(|seen| seen.versions.keys.parse::<u64>().ok());
+    match (reported, seen.keys_version) {
+        (Some(known), Some(now)) if known < now => Verdict::warning(
+            format!("the site knows version {known} of the issuer's keys, and the present one is {now}"),
+            "nothing, if that is new; else Settings, Gatepass on the site says whether it has to be paired again",
+        ),
+        (Some(known), Some(_)) => Verdict::ok(format!("the site knows the issuer's keys, version {known}")),
+        _ => Verdict::Unknown,
+    }
+}
+
 fn copy(seen: &Seen) -> Verdict {
     const LATELY: Duration = Duration::from_secs(24 * 3600);
     match seen.site.pulse.conflict_told_at() {

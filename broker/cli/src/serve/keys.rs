@@ -23,7 +23,7 @@ impl Source for Beside {
     }
 
     async fn look(&self) -> Result<(), NotTold> {
-        Ok(())
+        self.0.reload().await.map_err(|_| NotTold)
     }
 }
 

@@ -60,10 +60,19 @@ pub(crate) async fn serve(config: &Config, role: Role) -> Result<(), Failure> {
     let (ambient, sites) = (Ambient::system(), SiteMemory::new(Arc::clone(&store)));
     let destinations = Arc::new(destinations(config, &instance));
     let no_calls = |error| Failure::Failed(format!("cannot make HTTPS calls: {error}"));
-    let keyring = keyring.map(|keyring| Arc::new(SharedKeyring::fixed(keyring)));
     let mut chores = Chores::default();
     chores.begin(watch(Arc::clone(&store), ambient.clone()));
     let mut readiness = Readiness::new(Arc::clone(&store));
+    let keyring = keyring.map(|keyring| {
+        let (folder, policy) = (open::keyring_folder(config), config.keys.policy());
+        Arc::new(SharedKeyring::new(keyring, folder, Arc::clone(&store), ambient.clone(), policy))
+    });
+    if let Some(keyring) = &keyring {
+        keyring.confirm().await;
+        let (tended, asked) = (Arc::clone(keyring), Arc::clone(keyring));
+        chores.begin(async move { tended.tend().await });
+        readiness = readiness.and(move || Ok(asked.check()?));
+    }
 
     let bridge = if role.is_bridge() {
         let keys = keys::source(config, &instance, keyring.as_ref())?;
