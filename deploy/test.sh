@@ -17,7 +17,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lib/build.sh
 . "$here/lib/build.sh"
 
-stages=(setup format php build unit failover soak e2e demo lint)
+stages=(setup format php build unit failover soak rotation e2e demo lint)
 
 usage() {
   cat <<'USAGE'
@@ -25,7 +25,8 @@ Usage: deploy/test.sh [--only STAGE]... [--long] [--list] [-- FILTER]
 
   --only STAGE   this stage alone; may be repeated
   --long         the long forms of tests that have one (1,000 tokens raced for instead of 50, 20
-                 failovers instead of 2, 50 sites followed through 10,000 changes instead of 10 through 1,000)
+                 failovers instead of 2, 50 sites followed through 10,000 changes instead of 10 through 1,000, 50
+                 rotations of the keys instead of 8)
   --list         the stages and what they do
   --help         this text
   FILTER         only tests whose name contains this
@@ -44,6 +45,7 @@ describe() {
     build) echo "build all programs and tests, in one profile" ;;
     failover) echo "two Gatepass on a Redis with sentinels whose primary is killed, cut off, emptied, stopped" ;;
     soak) echo "sites that follow their panels while Gatepass is killed, Redis restarted, and they go down themselves" ;;
+    rotation) echo "keys rotated again and again under load, roles apart, WordPress with its pinned keys; then all replaced" ;;
     unit) echo "unit tests, the stores' conformance suite on SQLite and a real Redis, what fuzzing kept, also in PHP" ;;
     e2e) echo "end to end: Chromium, WordPress on MariaDB, nginx and php-fpm, Gatepass on Redis" ;;
     demo) echo "deploy/demo.sh as a user runs it, the click in Chromium, and Ctrl-C" ;;
@@ -138,7 +140,7 @@ stage_format() { check "format" cargo fmt --all --check; }
 stage_lint() {
   # --all-targets leaves out the tests that a plain `cargo test` leaves out.
   check "clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
-  check "clippy on the tests left out of that" cargo clippy --locked --workspace --test e2e --test demo --test failover --test soak --test php --bench login --bench screenshots -- -D warnings
+  check "clippy on the tests left out of that" cargo clippy --locked --workspace --test e2e --test demo --test failover --test soak --test rotation --test php --bench login --bench screenshots -- -D warnings
 }
 
 stage_php() {
@@ -161,7 +163,7 @@ php_syntax() {
 stage_build() {
   check "build" cargo build --locked --workspace --bins
   check "build of the tests" cargo test --locked --workspace --no-run
-  check "build of the end-to-end tests" cargo test --locked --workspace --test e2e --test demo --test failover --test soak --test php --no-run
+  check "build of the end-to-end tests" cargo test --locked --workspace --test e2e --test demo --test failover --test soak --test rotation --test php --no-run
 }
 
 stage_unit() {
@@ -178,6 +180,11 @@ stage_failover() {
 stage_soak() {
   cargo build --locked --workspace --bins || { check "build of the programs" false; return; }
   check "soak" cargo test --locked --workspace --test soak
+}
+
+stage_rotation() {
+  cargo build --locked --workspace --bins || { check "build of the programs" false; return; }
+  check "rotation" cargo test --locked --workspace --test rotation
 }
 
 # cargo builds a test's library but not the programs it starts.

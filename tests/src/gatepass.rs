@@ -136,11 +136,7 @@ impl Gatepass {
 
     /// `gatepass site add URL …`: a site that waits to be paired.
     pub fn add_site(&self, url: &str, options: &[&str]) -> Result<NewSite> {
-        let answer = self.command(&[&["site", "add", url, "--json"], options].concat())?;
-        let answer: Value = serde_json::from_str(&answer)?;
-        let text =
-            |name: &str| answer[name].as_str().map(ToOwned::to_owned).ok_or(format!("no {name} in {answer}"));
-        Ok(NewSite { id: text("site_id")?, pairing_code: text("pairing_code")? })
+        new_site(&self.command(&[&["site", "add", url, "--json"], options].concat())?)
     }
 
     /// Any other command, on the same store; gives its standard output.
@@ -149,6 +145,14 @@ impl Gatepass {
         command.args(arguments).arg("--data-dir").arg(self.data_dir()).args(["--store", &self.call.store]);
         run(&mut command)
     }
+}
+
+/// Reads what `gatepass site add --json` answers.
+pub(crate) fn new_site(answer: &str) -> Result<NewSite> {
+    let answer: Value = serde_json::from_str(answer)?;
+    let text =
+        |name: &str| answer[name].as_str().map(ToOwned::to_owned).ok_or(format!("no {name} in {answer}"));
+    Ok(NewSite { id: text("site_id")?, pairing_code: text("pairing_code")? })
 }
 
 fn launch(wrapper: &[&str], call: &Call) -> Result<Service> {
@@ -173,7 +177,7 @@ fn owned(flags: &[&str]) -> Vec<String> {
 }
 
 /// Without what the environment or a configuration file of the developer's would add.
-fn program(gatepass: &Path, folder: &Path) -> Command {
+pub(crate) fn program(gatepass: &Path, folder: &Path) -> Command {
     let mut command = Command::new(gatepass);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("GATEPASS_") {
@@ -184,6 +188,6 @@ fn program(gatepass: &Path, folder: &Path) -> Command {
     command
 }
 
-fn url(port: u16) -> String {
+pub(crate) fn url(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
