@@ -424,6 +424,17 @@ pub(crate) enum SiteCommand {
         #[arg(long)]
         replace: bool,
     },
+    /// Give a site that has moved its new address, and make its new pairing code, the only line on stdout. Members, trail
+    /// and WordPress users stay what they are; until it is paired again nobody logs in by button
+    Move {
+        /// As `site list` shows it
+        id: SiteId,
+        /// Where it is now, such as https://new.example.com
+        url: Origin,
+        /// Do it without asking
+        #[arg(long)]
+        yes: bool,
+    },
     /// Remove a site with its members and its trail
     Remove {
         /// As `site list` shows it

@@ -8,7 +8,7 @@ use gatepass_core::event::Context;
 use gatepass_core::heartbeat::Pulse;
 use gatepass_core::pairing::make_code;
 use gatepass_core::site::{Policy, Site};
-use gatepass_core::store::{ChangePolicy, PolicyChange, SiteCreation};
+use gatepass_core::store::{ChangePolicy, PolicyChange, SiteCreation, SiteMove};
 use gatepass_core::trail::Retention;
 use gatepass_core::validate::{self, FieldError, FieldErrors};
 use gatepass_core::{Clock, SiteId, Store};
@@ -110,6 +110,26 @@ pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Fai
         }
         SiteCommand::PairingCode { id, replace } => {
             pairing_code(config, &*store, id, replace, &context).await
+        }
+        SiteCommand::Move { id, url, yes } => {
+            let site = found(store.site(id).await?, id)?;
+            if !yes && site.origin != url {
+                return Err(Failure::Usage(format!(
+                    "this ends the pairing with {}: until {url} is paired nobody logs in there by button; say --yes if \
+                     you mean it",
+                    site.origin
+                )));
+            }
+            match store.move_site(id, &url, now, &context).await? {
+                SiteMove::Moved(site) => {
+                    eprintln!("{id} is {} now.", site.origin);
+                    pairing_code(config, &*store, id, false, &context).await
+                }
+                SiteMove::OriginKnown(known) => Err(Failure::Failed(format!(
+                    "{url} is registered already, as {known}: remove that first (gatepass site remove {known})"
+                ))),
+                SiteMove::SiteNotFound => found(None, id).map(|_| ()),
+            }
         }
         SiteCommand::Remove { id, yes } => {
             let site = found(store.site(id).await?, id)?;

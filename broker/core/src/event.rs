@@ -32,6 +32,7 @@ macro_rules! kinds {
 kinds! {
     SiteRegistered "site.registered",
     SiteUpdated "site.updated",
+    SiteMoved "site.moved",
     SiteRemoved "site.removed",
     SitePairingCodeMade "site.pairing_code_made",
     SitePaired "site.paired",

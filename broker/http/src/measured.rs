@@ -13,11 +13,11 @@ use gatepass_core::handoff::{Handoff, Issuance, NewHandoff, Outcome, Presented, 
 use gatepass_core::heartbeat::{Heard, Heartbeat};
 use gatepass_core::member::{Member, Wanted};
 use gatepass_core::pairing::{Pairing, PairingCode, Proven};
-use gatepass_core::site::Site;
+use gatepass_core::site::{Origin, Site};
 use gatepass_core::site_key::{KeyRenewal, Renewal, SiteKeyRevocation};
 use gatepass_core::store::{
     Announced, Asking, ChangePolicy, Clients, Entry, Errand, Events, Feed, Handoffs, Keyrings, MemberPut,
-    MemberRemoval, Members, OutcomeReport, PolicyChange, Result, SiteCreation, Sites, Status,
+    MemberRemoval, Members, OutcomeReport, PolicyChange, Result, SiteCreation, SiteMove, Sites, Status,
 };
 use gatepass_core::trail::{About, Extent, Reading, Trail};
 use gatepass_core::{ClientId, HandoffId, SiteId, Store, Subject, Tenant, Timestamp};
@@ -74,6 +74,7 @@ measured! {
         hear(id: SiteId, said: &Heartbeat, now: Timestamp, context: &Context) -> Heard;
         renew_site_key(id: SiteId, renewal: &Renewal, now: Timestamp, context: &Context) -> KeyRenewal;
         revoke_site_key(id: SiteId, now: Timestamp, context: &Context) -> SiteKeyRevocation;
+        move_site(id: SiteId, to: &Origin, now: Timestamp, context: &Context) -> SiteMove;
         remove_site(id: SiteId, now: Timestamp, context: &Context) -> bool;
         put_pairing_code(id: SiteId, code: &PairingCode, now: Timestamp, context: &Context) -> bool;
         pairing_code_holds(id: SiteId, secret_hash: &str, now: Timestamp) -> bool;

@@ -26,7 +26,7 @@ use crate::id::{ClientId, HandoffId, SiteId, Subject, Tenant};
 use crate::limit::Limited;
 use crate::member::{Member, Wanted};
 use crate::pairing::{Pairing, PairingCode, Proven};
-use crate::site::{Policy, Site};
+use crate::site::{Origin, Policy, Site};
 use crate::site_key::{KeyRenewal, Renewal, SiteKeyRevocation};
 use crate::trail::{About, Extent, Reading, Trail};
 use crate::validate::FieldErrors;
@@ -73,6 +73,10 @@ pub trait Sites: Send + Sync {
         now: Timestamp,
         context: &Context,
     ) -> Result<PolicyChange>;
+    /// Gives a site another origin. Its pairing ends with that, since what it was paired with is at the old one, and so do
+    /// handoffs that are on their way; members, trail and policy stay.
+    async fn move_site(&self, id: SiteId, to: &Origin, now: Timestamp, context: &Context)
+    -> Result<SiteMove>;
     /// Removes a site with all that belongs to it, its trail too; that of its tenant tells of it. The answer is whether
     /// there was one.
     async fn remove_site(&self, id: SiteId, now: Timestamp, context: &Context) -> Result<bool>;
@@ -124,6 +128,17 @@ pub enum PolicyChange {
     Changed(Box<Site>),
     /// Not changed: the new policy is no good.
     Refused(FieldErrors),
+    /// There is no such site.
+    SiteNotFound,
+}
+
+/// What came of moving a site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SiteMove {
+    /// Moved, now or before; the site as it is now.
+    Moved(Box<Site>),
+    /// The tenant has another site at that origin.
+    OriginKnown(SiteId),
     /// There is no such site.
     SiteNotFound,
 }

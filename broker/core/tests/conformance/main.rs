@@ -142,6 +142,8 @@ suite! {
         of_racing_registrations_of_an_origin_one_wins,
         nothing_is_written_for_a_site_that_is_removed,
         removing_a_site_removes_all_that_is_its,
+        a_site_that_moves_keeps_all_but_its_pairing,
+        a_site_does_not_move_onto_another,
     }
     pairing {
         a_code_pairs_once,

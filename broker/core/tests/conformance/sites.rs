@@ -4,14 +4,15 @@ use gatepass_core::change::{Acknowledged, Delivery};
 use gatepass_core::event::EventKind;
 use gatepass_core::handoff::{Issuance, Refusal};
 use gatepass_core::member::Status;
-use gatepass_core::site::Policy;
+use gatepass_core::heartbeat::Pulse;
+use gatepass_core::site::{Policy, Site};
 use gatepass_core::trail::{Reading, Trail};
 use gatepass_core::store::{
-    Asking, ChangePolicy, Entry, Errand, MemberPut, MemberRemoval, PolicyChange, SiteCreation,
+    Asking, ChangePolicy, Entry, Errand, MemberPut, MemberRemoval, PolicyChange, SiteCreation, SiteMove,
 };
 use gatepass_core::validate::FieldError;
 
-use crate::stage::{Backend, Came, Stage, T0, context, new_site, wanted};
+use crate::stage::{Backend, Came, Stage, T0, after, context, new_site, wanted};
 
 pub async fn a_tenant_has_an_origin_once(stage: &Stage) {
     let site = new_site("default", "https://example.com");
@@ -155,4 +156,42 @@ pub async fn removing_a_site_removes_all_that_is_its(stage: &Stage) {
     assert_eq!((told.at, told.context), (T0, context().noting(format!("https://example.com ({site})"))));
     // The origin is free again.
     stage.site().await;
+}
+
+pub async fn a_site_that_moves_keeps_all_but_its_pairing(stage: &Stage) {
+    let site = stage.site_with_member().await;
+    let ticket = stage.issued(site).await;
+    let store = &stage.store;
+    let before = store.site(site).await.unwrap().unwrap();
+    let to = "https://new.example.com".parse().unwrap();
+    let moved = store.move_site(site, &to, after(1), &context()).await.unwrap();
+    let SiteMove::Moved(moved) = moved else { panic!("{moved:?}") };
+    assert_eq!(*moved, Site { origin: to.clone(), paired: None, pulse: Pulse::default(), ..before.clone() });
+    assert_eq!(store.site(site).await.unwrap().as_ref(), Some(&*moved));
+    // What was on its way is void; members are still there.
+    assert_eq!(stage.redeem(&ticket, after(2)).await, Came::Refused(Refusal::Revoked));
+    assert!(store.member(site, &ticket.handoff.subject).await.unwrap().is_some());
+    assert_eq!(store.sites(&before.tenant, None, 10).await.unwrap(), [(*moved).clone()]);
+    // The same again changes nothing, the old address is free, and the new one is taken.
+    assert_eq!(store.move_site(site, &to, after(3), &context()).await.unwrap(), SiteMove::Moved(moved));
+    let there = new_site("default", "https://new.example.com");
+    let created = store.create_site(&there, after(4), &context()).await.unwrap();
+    assert_eq!(created, SiteCreation::OriginKnown(site));
+    stage.site().await;
+    let told = stage.trail(site).await.iter().filter(|line| *line == "site.moved").count();
+    assert_eq!(told, 1);
+}
+
+pub async fn a_site_does_not_move_onto_another(stage: &Stage) {
+    let (one, other) = (stage.site().await, stage.site_of("default", "https://other.example").await);
+    let before = stage.store.site(one).await.unwrap();
+    let to = "https://other.example".parse().unwrap();
+    let refused = stage.store.move_site(one, &to, T0, &context()).await.unwrap();
+    assert_eq!(refused, SiteMove::OriginKnown(other));
+    assert_eq!(stage.store.site(one).await.unwrap(), before);
+    // Another tenant's does not matter, and one that is not there goes nowhere.
+    let foreign = stage.site_of("b", "https://example.com").await;
+    assert!(matches!(stage.store.move_site(foreign, &to, T0, &context()).await.unwrap(), SiteMove::Moved(_)));
+    let gone = new_site("default", "https://gone.example").id;
+    assert_eq!(stage.store.move_site(gone, &to, T0, &context()).await.unwrap(), SiteMove::SiteNotFound);
 }

@@ -98,7 +98,7 @@ macro_rules! scripts {
 }
 scripts! {
     site: [
-        acknowledge, append_event, hear, issue, note_delivery, pair, progress, put_pairing,
+        acknowledge, append_event, hear, issue, move_site, note_delivery, pair, progress, put_pairing,
         put_pairing_code, put_site, redeem,
         report_outcome, revoke_handoff, revoke_key, revoke_subject
     ],

@@ -12,9 +12,9 @@ use crate::event::{Context, EventKind};
 use crate::heartbeat::{Heard, Heartbeat};
 use crate::id::{SiteId, Tenant};
 use crate::pairing::{PAIRING_LIFETIME, Pairing, PairingCode, Proven};
-use crate::site::{Paired, Site};
+use crate::site::{Origin, Paired, Site};
 use crate::site_key::{KeyRenewal, Renewal, SiteKeyRevocation};
-use crate::store::{ChangePolicy, PolicyChange, Result, SiteCreation, Sites, StoreError, corrupt};
+use crate::store::{ChangePolicy, PolicyChange, Result, SiteCreation, SiteMove, Sites, StoreError, corrupt};
 
 const FIELDS: [&str; 7] = ["id", "tenant", "origin", "created_at", "policy", "paired", "pulse"];
 type Fields = Vec<Option<String>>;
@@ -95,6 +95,40 @@ impl Redis {
         call
     }
 
+    /// Claims its origin for a site that is there already; answers with who else has it. A claim whose holder is gone, or is
+    /// elsewhere by now, is none.
+    async fn claim_origin(&self, site: &Site) -> Result<Option<SiteId>> {
+        let mut dead = String::new();
+        loop {
+            let mut call = Self::tenant_call(&self.scripts.claim_origin, site);
+            let holder: String = self.run(call.arg(&dead)).await?;
+            if holder.is_empty() {
+                return Ok(None);
+            }
+            let known: SiteId = parsed(&holder)?;
+            if self.site(known).await?.is_some_and(|known| known.origin == site.origin) {
+                return Ok(Some(known));
+            }
+            dead = holder;
+        }
+    }
+
+    /// Gives a site that is at `from` the origin `to`, and ends its pairing. Nothing comes back when it is not (any more)
+    /// at `from`.
+    async fn put_origin(
+        &self,
+        id: SiteId,
+        (from, to): (&Origin, &Origin),
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<Option<Site>> {
+        let context = context.noting(format!("from {from} to {to}"));
+        let mut call = Self::call(&self.scripts.move_site, id, now, &context)?;
+        call.key(keys::pairing_code(id)).arg(from.to_string()).arg(to.to_string());
+        let moved: Option<Fields> = self.run_durably(&call).await?;
+        site(&moved.unwrap_or_default())
+    }
+
     /// Removes all keys of a site but the site itself and what tells that it is being removed.
     async fn remove_keys(connection: &mut impl AsyncCommands, id: SiteId) -> Result<()> {
         let (mut cursor, removed) = (0_u64, keys::removed(id));
@@ -149,20 +183,9 @@ impl Sites for Redis {
         let created: Option<Fields> = self.run_marked(new.id, &call).await?;
         created.ok_or_else(|| corrupt("a site with a new id was there already"))?;
         self.revoke_forbidden_keys(new.id).await?;
-        let mut dead = String::new();
-        loop {
-            let mut call = Self::tenant_call(&self.scripts.claim_origin, new);
-            let holder: String = self.run(call.arg(&dead)).await?;
-            if holder.is_empty() {
-                return Ok(SiteCreation::Created);
-            }
-            let known: SiteId = parsed(&holder)?;
-            if self.site(known).await?.is_some() {
-                Self::remove_keys(&mut self.connection(), new.id).await?;
-                return Ok(SiteCreation::OriginKnown(known));
-            }
-            dead = holder;
-        }
+        let Some(known) = self.claim_origin(new).await? else { return Ok(SiteCreation::Created) };
+        Self::remove_keys(&mut self.connection(), new.id).await?;
+        Ok(SiteCreation::OriginKnown(known))
     }
 
     async fn site(&self, id: SiteId) -> Result<Option<Site>> {
@@ -233,6 +256,42 @@ impl Sites for Redis {
             }
         }
         Err(StoreError::Unavailable("the site's policy is changed by too many at once".to_owned()))
+    }
+
+    async fn move_site(
+        &self,
+        id: SiteId,
+        to: &Origin,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<SiteMove> {
+        let Some(before) = self.site(id).await? else { return Ok(SiteMove::SiteNotFound) };
+        let holder: Option<String> =
+            self.connection().hget(keys::origins(&before.tenant), to.to_string()).await?;
+        if let Some(holder) = holder.as_deref().map(parsed).transpose()?
+            && holder != id
+            && self.site(holder).await?.is_some_and(|holder| holder.origin == *to)
+        {
+            return Ok(SiteMove::OriginKnown(holder));
+        }
+        // As when it was registered: the site comes first, then the claim to its origin.
+        let site = if before.origin == *to {
+            before.clone()
+        } else {
+            match self.put_origin(id, (&before.origin, to), now, context).await? {
+                Some(site) => site,
+                None => return Err(StoreError::Unavailable("the site is moved by two at once".to_owned())),
+            }
+        };
+        if let Some(holder) = self.claim_origin(&site).await?.filter(|holder| *holder != id) {
+            self.put_origin(id, (to, &before.origin), now, context).await?;
+            return Ok(SiteMove::OriginKnown(holder));
+        }
+        if before.origin != *to {
+            let mut release = Self::tenant_call(&self.scripts.release_origin, &before);
+            let _: i64 = self.run(release.arg("keep")).await?;
+        }
+        Ok(SiteMove::Moved(Box::new(site)))
     }
 
     async fn remove_site(&self, id: SiteId, now: Timestamp, context: &Context) -> Result<bool> {

@@ -7,12 +7,12 @@ use super::events::tell_tenant;
 use super::{Emitter, Sqlite, all, from_json, one, parsed, to_json};
 use crate::clock::Timestamp;
 use crate::event::{Context, EventKind};
-use crate::heartbeat::{Heard, Heartbeat};
+use crate::heartbeat::{Heard, Heartbeat, Pulse};
 use crate::id::{SiteId, Tenant};
 use crate::pairing::{Pairing, PairingCode, Proven};
-use crate::site::Site;
+use crate::site::{Origin, Site};
 use crate::site_key::{KeyRenewal, Renewal, SiteKeyRevocation};
-use crate::store::{ChangePolicy, PolicyChange, Result, SiteCreation, Sites};
+use crate::store::{ChangePolicy, PolicyChange, Result, SiteCreation, SiteMove, Sites};
 
 const COLUMNS: &str = "id, tenant, origin, created_at, policy, paired, pulse";
 
@@ -42,13 +42,7 @@ impl Sites for Sqlite {
         let (new, context) = (new.clone(), context.clone());
         self.write(move |transaction| {
             let (id, tenant, origin) = (new.id.to_string(), new.tenant.to_string(), new.origin.to_string());
-            let holder = one(
-                transaction,
-                "SELECT id FROM sites WHERE tenant = ? AND origin = ?",
-                &[&tenant, &origin],
-                |row| parsed(&row.get::<_, String>(0)?),
-            )?;
-            if let Some(holder) = holder {
+            if let Some(holder) = holder(transaction, &new.tenant, &new.origin)? {
                 return Ok(SiteCreation::OriginKnown(holder));
             }
             transaction.execute(
@@ -117,6 +111,36 @@ impl Sites for Sqlite {
             let emitter = Emitter { transaction, site: id, now, context: &context };
             emitter.emit(EventKind::SiteUpdated, "", None, None)?;
             Ok(PolicyChange::Changed(Box::new(Site { policy, ..before })))
+        })
+        .await
+    }
+
+    async fn move_site(
+        &self,
+        id: SiteId,
+        to: &Origin,
+        now: Timestamp,
+        context: &Context,
+    ) -> Result<SiteMove> {
+        let (to, context) = (to.clone(), context.clone());
+        self.write(move |transaction| {
+            let Some(known) = site(transaction, id)? else { return Ok(SiteMove::SiteNotFound) };
+            match holder(transaction, &known.tenant, &to)? {
+                Some(holder) if holder == id => return Ok(SiteMove::Moved(Box::new(known))),
+                Some(holder) => return Ok(SiteMove::OriginKnown(holder)),
+                None => {}
+            }
+            transaction.execute("DELETE FROM pairing_codes WHERE site = ?", [id.to_string()])?;
+            transaction.execute(
+                "UPDATE sites SET origin = ?, paired = NULL, paired_kid = NULL, pulse = NULL, pulled_epoch = NULL,
+                   pulled_at = NULL, delivery = NULL, not_before = max(coalesce(not_before, 0), ?) WHERE id = ?",
+                params![to.to_string(), now.millis(), id.to_string()],
+            )?;
+            let context = context.noting(format!("from {} to {to}", known.origin));
+            let emitter = Emitter { transaction, site: id, now, context: &context };
+            emitter.emit(EventKind::SiteMoved, "", None, None)?;
+            let moved = Site { origin: to, paired: None, pulse: Pulse::default(), ..known };
+            Ok(SiteMove::Moved(Box::new(moved)))
         })
         .await
     }
@@ -269,6 +293,12 @@ impl Sites for Sqlite {
         })
         .await
     }
+}
+
+/// Who has an origin.
+fn holder(connection: &Connection, tenant: &Tenant, origin: &Origin) -> Result<Option<SiteId>> {
+    let sql = "SELECT id FROM sites WHERE tenant = ? AND origin = ?";
+    one(connection, sql, &[&tenant.to_string(), &origin.to_string()], |row| parsed(&row.get::<_, String>(0)?))
 }
 
 /// Whether this pairing code may replace a pairing; `None` when it is not the site's code at `now`.
