@@ -35,6 +35,7 @@ pub mod ports;
 pub mod process;
 pub mod raw;
 pub mod redis;
+pub mod runbook;
 pub mod runner;
 pub mod scrape;
 pub mod script;

@@ -102,6 +102,11 @@ impl WordPress {
         &self.url
     }
 
+    /// It is under another address from now on, at the same server.
+    pub fn move_to(&mut self, url: &str) {
+        url.clone_into(&mut self.url);
+    }
+
     /// The folder that is served.
     pub fn www(&self) -> PathBuf {
         self.folder.join("www")

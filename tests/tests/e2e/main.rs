@@ -33,6 +33,7 @@ mod preview;
 mod proxies;
 mod refusals;
 mod releases;
+mod runbooks;
 mod second_factor;
 mod secrets;
 mod serve;
@@ -298,5 +299,15 @@ gatepass_tests::run! {
         second_factor::what_is_put_off_ends_when_it_is_used_and_with_its_time,
         second_factor::a_session_made_anew_within_a_support_session_is_one_too,
         second_factor::an_ordinary_handoff_is_known_after_a_second_factor_too,
+        runbooks::every_runbook_is_followed_by_a_test,
+        runbooks::the_runbook_planned_rotation_leads_to_its_end,
+        runbooks::the_runbook_leaked_signing_key_leads_to_its_end,
+        runbooks::the_runbook_leaked_api_key_leads_to_its_end,
+        runbooks::the_runbook_lost_keyring_leads_to_its_end,
+        runbooks::the_runbook_lost_keyring_without_export_leads_to_its_end,
+        runbooks::the_runbook_backup_and_restore_leads_to_its_end,
+        runbooks::the_runbook_backup_and_restore_redis_leads_to_its_end,
+        runbooks::the_runbook_sqlite_to_redis_leads_to_its_end,
+        runbooks::the_runbook_site_moved_leads_to_its_end,
     ],
 }
