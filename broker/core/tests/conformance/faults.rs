@@ -1,5 +1,6 @@
 //! What a store says when it cannot answer. Each kind has faults of its own.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use gatepass_core::clock::System;
@@ -160,10 +161,13 @@ async fn a_restored_backup_brings_no_spent_token_back() {
     let (path, backup) = (folder.path().join("gatepass.db"), folder.path().join("backup.db"));
     let site = stage.site_with_member().await;
     let ticket = stage.issued(site).await;
-    let connection = rusqlite::Connection::open(&path).unwrap();
-    connection.execute("VACUUM INTO ?", [backup.to_str().unwrap()]).unwrap();
-    drop(connection);
+    let beside = Sqlite::open(&path, &System).unwrap();
+    beside.back_up(&backup).await.unwrap();
     assert_eq!(stage.redeem(&ticket, T0).await, Came::Redeemed);
+    // Nobody else may read it, and it takes no other file's place.
+    assert_eq!(std::fs::metadata(&backup).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(matches!(beside.back_up(&backup).await, Err(StoreError::Unavailable(_))));
+    drop(beside);
 
     // A plain restart forgets nothing and voids nothing.
     let fresh = stage.issued(site).await;

@@ -109,6 +109,35 @@ impl Sqlite {
         self
     }
 
+    /// Writes all that is in the store now into a new file, beside whoever works with the store. What is issued is void in
+    /// it, as it is another file.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when there is a file already, or it cannot be written; nothing is left of it then.
+    pub async fn back_up(&self, to: &Path) -> Result<()> {
+        let (path, to) = (self.path.clone(), to.to_owned());
+        let copy = move || {
+            let named = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", to.display()));
+            // Made by us first, for nobody else to read; SQLite writes into an empty file.
+            let file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&to).map_err(named)?;
+            let copied = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+                .and_then(|connection| {
+                    connection.busy_timeout(BUSY_TIMEOUT)?;
+                    connection.execute("VACUUM INTO ?", [to.to_string_lossy()])
+                })
+                .map_err(StoreError::from)
+                .and_then(|_| file.sync_all().map_err(named));
+            if copied.is_err() {
+                let _ = std::fs::remove_file(&to);
+            }
+            copied
+        };
+        tokio::task::spawn_blocking(copy)
+            .await
+            .map_err(|e| StoreError::Unavailable(format!("the store's thread ended: {e}")))?
+    }
+
     /// Runs `work` on a connection, away from the asynchronous threads. Whoever has waited for its turn as long as
     /// for a busy file gives up: so nobody waits for a whole queue of others.
     async fn run<T, F>(connection: &Shared, work: F) -> Result<T>
