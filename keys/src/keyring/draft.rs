@@ -51,8 +51,12 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// Begins. Whatever comes of it is the index's next revision.
+    ///
+    /// A clock that was put back counts as no time passed: else a key could be retired in the past, and removed at once
+    /// by whoever has the right time.
     pub(super) fn new(mut index: Index, draws: &'a mut Draws, now: u64, by: &'a str) -> Self {
         index.revision += 1;
+        let now = index.changes.iter().map(|change| change.at).fold(now, u64::max);
         Self { index, made: Vec::new(), draws, now, by }
     }
 

@@ -130,6 +130,8 @@ impl Index {
 mod as_text {
     //! Signed sets as what was signed.
 
+    use std::collections::BTreeMap;
+
     use serde::{Deserialize as _, Deserializer, Serializer, de};
 
     use crate::SignedKeySet;
@@ -142,7 +144,8 @@ mod as_text {
         deserializer: D,
     ) -> Result<Vec<SignedKeySet>, D::Error> {
         let texts = Vec::<String>::deserialize(deserializer)?;
-        texts.iter().map(|jws| SignedKeySet::parse(jws).map_err(de::Error::custom)).collect()
+        let mut known = BTreeMap::new();
+        texts.iter().map(|jws| SignedKeySet::parse_with(jws, &mut known).map_err(de::Error::custom)).collect()
     }
 }
 

@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub use error::KeyringError;
 pub use folder::KeyringFolder;
 pub use life::{KeyChange, KeyEntry, KeyState};
-pub use plan::{MAX_PUBLISHED, Planned, RotationPolicy, Step, plan};
+pub use plan::{Delays, MAX_PUBLISHED, Planned, RotationPolicy, Step, plan};
 pub use wrapping::Wrapping;
 
 use crate::{KeyId, KeySet, SignedKeySet, SigningKey};

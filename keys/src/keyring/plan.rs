@@ -22,6 +22,33 @@ pub struct RotationPolicy {
     pub tail: u64,
 }
 
+/// How long what depends on keys takes to end. All in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delays {
+    /// The longest life of anything signed, by the signer's clock, with all that a verifier adds.
+    pub token_life: u64,
+    /// For how long a cache may keep the published keys.
+    pub jwks_max_age: u64,
+    /// How often a verifier asks for them.
+    pub jwks_refresh: u64,
+    /// The most by which the clocks of any two machines differ.
+    pub clock_skew: u64,
+}
+
+impl Delays {
+    /// The shortest times that keep both promises. `lifetime` is that of a key.
+    pub fn policy(&self, lifetime: Option<u64>) -> RotationPolicy {
+        let Self { token_life, jwks_max_age, jwks_refresh, clock_skew } = *self;
+        RotationPolicy {
+            lifetime,
+            // Who published and who promotes may be two machines.
+            lead: jwks_max_age.saturating_add(jwks_refresh).saturating_add(clock_skew),
+            // Likewise who retired and who removes; and on top of it who signed and who verifies.
+            tail: token_life.saturating_add(clock_skew).saturating_add(clock_skew),
+        }
+    }
+}
+
 /// One thing to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -45,7 +72,7 @@ pub struct Planned {
 /// What comes next, by time; of one time in the order in which it is to be done.
 ///
 /// `rotation_asked`: somebody wants the next key to sign as soon as it may. A clock that was put back delays steps,
-/// and never hastens one: ages are counted from the times written, and none is negative.
+/// and never hastens one: ages are counted from the times written, and before the last of these nothing is done.
 pub fn plan(keys: &[KeyEntry], policy: &RotationPolicy, rotation_asked: bool, now: u64) -> Vec<Planned> {
     let mut steps = Vec::new();
     let removals = keys.iter().filter(|key| key.state == KeyState::Retired).map(|key| {
@@ -72,7 +99,17 @@ pub fn plan(keys: &[KeyEntry], policy: &RotationPolicy, rotation_asked: bool, no
         let room = if published < MAX_PUBLISHED { Some(now) } else { steps.iter().map(|step| step.at).min() };
         steps.extend(room.map(|at| Planned { step: Step::Publish, at: at.max(now) }));
     }
+    let last = keys.iter().map(last_seen).max().unwrap_or_default();
+    for planned in &mut steps {
+        planned.at = planned.at.max(last);
+    }
     // A stable sort: at one time the removals go first, and make room.
     steps.sort_by_key(|planned| planned.at);
     steps
+}
+
+/// The last time that is written of a key.
+fn last_seen(key: &KeyEntry) -> u64 {
+    let later = [key.activated_at, key.retired_at, key.ended_at];
+    later.into_iter().flatten().fold(key.created_at, u64::max)
 }

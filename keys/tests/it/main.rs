@@ -27,6 +27,8 @@ mod properties;
 #[cfg(test)]
 mod rfc8037;
 #[cfg(test)]
+mod rotation;
+#[cfg(test)]
 mod second_opinion;
 #[cfg(test)]
 mod site;
