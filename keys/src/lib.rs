@@ -23,8 +23,8 @@ pub use key_error::KeyError;
 pub use key_id::KeyId;
 pub use key_set::{KeySet, VerificationKeys};
 pub use keyring::{
-    Action, Delays, KeyChange, KeyEntry, KeyState, Keyring, KeyringError, KeyringFolder, MAX_PUBLISHED,
-    Planned, RotationPolicy, Step, Wrapping, plan,
+    Action, Delays, Import, KeyChange, KeyEntry, KeyState, Keyring, KeyringError, KeyringFolder,
+    MAX_PUBLISHED, Planned, RotationPolicy, Step, Wrapping, plan,
 };
 pub use published::{NotPublishedKeys, PublishedKeys};
 pub use signing_key::SigningKey;

@@ -217,6 +217,8 @@ impl<'a> Draft<'a> {
         let signer = signer.or(first).ok_or_else(no_signer)?;
         index.sets.push(SignedKeySet::sign(signer, index.revision, now, keys));
         forget(&mut index, now);
+        // What would not be read is not written.
+        index.check().map_err(|reason| KeyringError::Refused(reason.to_owned()))?;
         Ok((index, made))
     }
 }

@@ -17,7 +17,7 @@ const TRIES: usize = 5;
 #[derive(Debug)]
 pub struct KeyringFolder {
     dir: PathBuf,
-    wrapping: Wrapping,
+    pub(super) wrapping: Wrapping,
 }
 
 impl KeyringFolder {
@@ -95,6 +95,36 @@ impl KeyringFolder {
         Ok(self.carry_out(&folder, &keyring, actions, &mut Draws::new(seed), now, by)?)
     }
 
+    /// Begins anew, whatever is there: for a keyring that is lost, with its backups. Its revision is greater than `above`,
+    /// but no site can follow: each has to pair again.
+    pub fn begin_anew(
+        &self,
+        seed: [u8; 32],
+        now: u64,
+        by: &str,
+        above: u64,
+    ) -> Result<Keyring, KeyringError> {
+        let folder = Folder::open_or_create(&self.dir)?;
+        let _lock = folder.lock()?;
+        let present = folder.read_index().ok().flatten();
+        let above = present.map_or(above, |(index, _)| index.revision.max(above));
+        self.found(&folder, &self.wrapping.read()?, None, &mut Draws::new(seed), now, (by, above))
+    }
+
+    /// Opens every private key that is published, also those that need not sign again; and names the key files that
+    /// the index has no use for.
+    pub fn check(&self) -> Result<Vec<KeyId>, KeyringError> {
+        let missing = || KeyringError::Missing { dir: self.dir.clone() };
+        let folder = Folder::open_if_there(&self.dir)?.ok_or_else(missing)?;
+        let keyring = self.read(&folder, None)?.ok_or_else(missing)?;
+        let wrapping = self.wrapping.read()?;
+        for entry in keyring.index.published() {
+            folder.read_key(&entry.kid, &wrapping)?;
+        }
+        let published = |kid: &KeyId| keyring.index.published().any(|entry| entry.kid == *kid);
+        Ok(folder.key_files()?.into_iter().filter(|kid| !published(kid)).collect())
+    }
+
     /// Encrypts every private key anew that the first wrapping key does not open (or that is in plaintext), and says
     /// how many those were. Killed in the middle, each file is as before or as wanted.
     pub fn rewrap(&self, seed: [u8; 32]) -> Result<usize, KeyringError> {
@@ -154,7 +184,11 @@ impl KeyringFolder {
 
     /// Reads without a lock. A key file may be gone because the keyring has moved on since its index was read; then
     /// that is read again.
-    fn read(&self, folder: &Folder, old: Option<&Keyring>) -> Result<Option<Keyring>, KeyringError> {
+    pub(super) fn read(
+        &self,
+        folder: &Folder,
+        old: Option<&Keyring>,
+    ) -> Result<Option<Keyring>, KeyringError> {
         let mut left = TRIES;
         loop {
             let Some((index, stamp)) = folder.read_index()? else { return Ok(None) };
@@ -201,7 +235,7 @@ impl Keyring {
 
 /// Keys, then the index that names them, then away with what nobody needs: killed at any point, what is there is a
 /// whole keyring. Only for the holder of the lock.
-fn write(
+pub(super) fn write(
     folder: &Folder,
     wrapping: &WrappingKeys,
     index: &Index,

@@ -59,13 +59,12 @@ impl Index {
             VERSION => serde_json::from_slice(json).map_err(malformed)?,
             other => return Err(IndexError::Version(other)),
         };
-        index.check(version).map_err(|reason| IndexError::Malformed(reason.to_owned()))?;
+        let checked = if version == VERSION { index.check() } else { index.check_states() };
+        checked.map_err(|reason| IndexError::Malformed(reason.to_owned()))?;
         Ok(index)
     }
 
-    /// What a file of ours always fulfils. The newest set is signed: whoever changes a state and has not the private
-    /// key of who was active then is found out.
-    fn check(&self, version: u64) -> Result<(), &'static str> {
+    fn check_states(&self) -> Result<(), &'static str> {
         let mut kids: Vec<&KeyId> = self.keys.iter().map(|entry| &entry.kid).collect();
         kids.sort();
         if !kids.is_sorted_by(|a, b| a < b) {
@@ -81,9 +80,13 @@ impl Index {
         if self.in_state(KeyState::Next).count() > 1 {
             return Err("more than one key is next");
         }
-        if version == 1 {
-            return Ok(());
-        }
+        Ok(())
+    }
+
+    /// What a file of ours always fulfils. The newest set is signed: whoever changes a state and has not the private
+    /// key of who was active then is found out.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        self.check_states()?;
         if !self.sets.is_sorted_by(|a, b| a.version < b.version) {
             return Err("the key sets are not in order");
         }

@@ -16,6 +16,7 @@ mod index;
 mod life;
 mod plan;
 mod rfc3339;
+mod transfer;
 mod wrapping;
 
 use std::fmt;
@@ -25,6 +26,7 @@ pub use error::KeyringError;
 pub use folder::KeyringFolder;
 pub use life::{KeyChange, KeyEntry, KeyState};
 pub use plan::{Delays, MAX_PUBLISHED, Planned, RotationPolicy, Step, plan};
+pub use transfer::Import;
 pub use wrapping::Wrapping;
 
 use crate::{KeyId, KeySet, SignedKeySet, SigningKey};

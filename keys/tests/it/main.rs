@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod causes;
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod first_start;
@@ -32,5 +34,9 @@ mod rotation;
 mod second_opinion;
 #[cfg(test)]
 mod site;
+#[cfg(test)]
+mod transfer;
+#[cfg(test)]
+mod wrapping;
 #[cfg(test)]
 mod wycheproof;
