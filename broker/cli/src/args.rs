@@ -13,6 +13,7 @@ use gatepass_core::event::EventKind;
 use gatepass_core::member::Status;
 use gatepass_core::site::{InvalidOrigin, Origin, Site};
 use gatepass_core::{ClientId, HandoffId, RequestId, SiteId, Subject, Tenant};
+use gatepass_keys::KeyId;
 use ipnet::IpNet;
 use serde::Deserialize;
 use url::Url;
@@ -259,6 +260,9 @@ pub(crate) enum Command {
     /// WordPress sites
     #[command(subcommand)]
     Site(SiteCommand),
+    /// Signing keys: their state, rotation, revocation, and taking them elsewhere
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Members: what WordPress is to know of customers, and what it made of it. A running Gatepass tells the sites of
     /// changes within seconds
     #[command(subcommand)]
@@ -360,6 +364,83 @@ impl FromStr for Place {
     fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
         text.parse().map(Self::Id).or_else(|_| text.parse().map(Self::Url))
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Each key's state and age, and what happens next and when
+    List,
+    /// Let the next key sign: at once if every verifier can have it, else as soon as that is so
+    Rotate {
+        /// Wait until it does
+        #[arg(long, conflicts_with = "emergency")]
+        wait: bool,
+        /// Make a new key sign at once, and refuse all that the present ones have signed: logins under way fail
+        #[arg(long, requires = "reason")]
+        emergency: bool,
+        /// Why, for the trail
+        #[arg(long, value_name = "TEXT", requires = "emergency")]
+        reason: Option<String>,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Refuse all that a key has signed, from now on and everywhere; status 1 names the sites that could not be told
+    Revoke {
+        /// As `keys list` shows it
+        #[arg(value_name = "KID")]
+        kid: KeyId,
+        /// Why, for the trail
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Write the keyring, encrypted, to a new file
+    Export {
+        /// Where to
+        file: PathBuf,
+        /// File whose first line is the passphrase, of at least 12 characters
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: PathBuf,
+    },
+    /// Bring back what export has written
+    Import {
+        /// Where from
+        file: PathBuf,
+        /// File whose first line is the passphrase
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: PathBuf,
+        /// Put it in the place of a keyring that is there
+        #[arg(long)]
+        replace: bool,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Check permissions, states, thumbprints, that every private key opens, and that the store knows no newer keyring
+    Verify,
+    /// Encrypt every private key under the first line of the wrapping key; before, another line may have wrapped it
+    Rewrap,
+    /// Make a wrapping key, the only line on stdout, for keyring_key or keyring_key_file
+    NewWrappingKey,
+    /// Make a keyring
+    Init {
+        /// Also if one is there, or the store knows of one: for a keyring that is lost. Every site has to pair again
+        #[arg(long)]
+        replace: bool,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+/// What is asked before something ends logins.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub(crate) struct Consent {
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]

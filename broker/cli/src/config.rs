@@ -10,7 +10,7 @@ use gatepass_core::limit::{Limits, Rate};
 use gatepass_core::site::{LIFETIME_SECS, check_http_url};
 use gatepass_core::store::redis::Options;
 use gatepass_core::trail::{DEFAULT_TRAIL_DAYS, DEFAULT_TRAIL_EVENTS, Retention};
-use gatepass_keys::RotationPolicy;
+use gatepass_keys::{Delays, RotationPolicy};
 use ipnet::IpNet;
 use url::Url;
 use zeroize::Zeroizing;
@@ -61,11 +61,13 @@ impl KeyTimes {
     pub(crate) fn policy(&self) -> RotationPolicy {
         let secs = |secs: u32| u64::from(secs);
         let token_life = token_life(Duration::from_secs(secs(self.max_token_lifetime)));
-        RotationPolicy {
-            lifetime: self.lifetime,
-            lead: secs(self.jwks_max_age) + secs(self.jwks_refresh) + secs(self.clock_skew),
-            tail: token_life.as_secs() + secs(self.clock_skew),
-        }
+        let delays = Delays {
+            token_life: token_life.as_secs(),
+            jwks_max_age: secs(self.jwks_max_age),
+            jwks_refresh: secs(self.jwks_refresh),
+            clock_skew: secs(self.clock_skew),
+        };
+        delays.policy(self.lifetime)
     }
 }
 

@@ -11,6 +11,7 @@ mod doctor;
 mod error;
 mod hardening;
 mod instance;
+mod keys;
 mod logging;
 mod members;
 mod open;
@@ -66,6 +67,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Bridge => serve::serve(&config, Role::Bridge).await,
             Command::Client(command) => clients::run(&config, command).await,
             Command::Doctor(args) => doctor::run(&config, args).await,
+            Command::Keys(command) => keys::run(&config, command).await,
             Command::Member(command) => members::run(&config, command).await,
             Command::Site(command) => sites::run(&config, command).await,
             Command::Audit(command) => audit::run(&config, command).await,

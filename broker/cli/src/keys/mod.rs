@@ -1,0 +1,115 @@
+//! `gatepass keys`: signing keys. What is due is decided by the plan of `gatepass-keys`; here it is shown, asked for, and
+//! carried out also when no broker runs.
+
+mod consent;
+mod ending;
+mod list;
+mod moving;
+mod rotate;
+mod told;
+
+use std::sync::Arc;
+
+use gatepass_core::Store;
+use gatepass_core::clock::{System, random_bytes};
+use gatepass_core::event::Context;
+use gatepass_core::trail::Retention;
+use gatepass_keys::{Keyring, KeyringError, KeyringFolder};
+use serde_json::json;
+
+use crate::args::KeysCommand;
+use crate::config::Config;
+use crate::error::Failure;
+use crate::{open, operator, output};
+
+pub(crate) async fn run(config: &Config, command: KeysCommand) -> Result<(), Failure> {
+    match command {
+        KeysCommand::List => list::list(config),
+        KeysCommand::NewWrappingKey => {
+            let key = data_encoding::BASE64URL_NOPAD.encode(&random_bytes::<32>(&System)?);
+            output::line(&key)
+        }
+        KeysCommand::Rewrap => moving::rewrap(config),
+        KeysCommand::Export { file, passphrase_file } => moving::export(config, &file, &passphrase_file),
+        KeysCommand::Import { file, passphrase_file, replace, consent } => {
+            moving::import(&At::open(config).await?, &file, &passphrase_file, replace, consent).await
+        }
+        KeysCommand::Verify => verify(&At::open(config).await?).await,
+        KeysCommand::Rotate { emergency: true, reason, consent, .. } => {
+            ending::emergency(&At::open(config).await?, &reason.unwrap_or_default(), consent).await
+        }
+        KeysCommand::Rotate { wait, consent, .. } => {
+            rotate::rotate(&At::open(config).await?, wait, consent).await
+        }
+        KeysCommand::Revoke { kid, reason, consent } => {
+            ending::revoke(&At::open(config).await?, kid, &reason, consent).await
+        }
+        KeysCommand::Init { replace, consent } => {
+            moving::init(&At::open(config).await?, replace, consent).await
+        }
+    }
+}
+
+/// What commands that change the keyring work with.
+struct At<'a> {
+    config: &'a Config,
+    folder: KeyringFolder,
+    store: Arc<dyn Store>,
+    context: Context,
+}
+
+impl<'a> At<'a> {
+    async fn open(config: &'a Config) -> Result<Self, Failure> {
+        let store = open::store(config, Retention::NONE).await?;
+        Ok(Self { config, folder: open::keyring_folder(config), store, context: operator::context()? })
+    }
+
+    fn keyring(&self) -> Result<Keyring, Failure> {
+        present(&self.folder)
+    }
+
+    /// Who does it, for the keyring's own account.
+    fn by(&self) -> String {
+        self.context.operator.clone().unwrap_or_else(|| "an operator".to_owned())
+    }
+}
+
+fn present(folder: &KeyringFolder) -> Result<Keyring, Failure> {
+    let missing = || KeyringError::Missing { dir: folder.dir().to_owned() };
+    Ok(folder.open()?.ok_or_else(missing)?)
+}
+
+fn seed() -> Result<[u8; 32], Failure> {
+    Ok(random_bytes(&System)?)
+}
+
+/// Opening looks at permissions, states, signatures and thumbprints of what is needed; this looks at the rest.
+async fn verify(at: &At<'_>) -> Result<(), Failure> {
+    let keyring = at.keyring()?;
+    let unused = at.folder.check()?;
+    let seen = at.store.keyring_revision().await?;
+    if seen > keyring.revision() {
+        return Err(Failure::Failed(format!(
+            "the store has seen revision {seen} of the keyring, and this is revision {}: it is an old copy; bring the newest one here, or import an export",
+            keyring.revision()
+        )));
+    }
+    for kid in &unused {
+        eprintln!("{kid}.pem is not used by the keyring: remove the file.");
+    }
+    let plaintext = keyring.plaintext_keys();
+    if plaintext > 0 {
+        eprintln!(
+            "{plaintext} private keys lie in plaintext: set keyring_key_file, and run gatepass keys rewrap."
+        );
+    }
+    let (active, revision) = (keyring.active_kid(), keyring.revision());
+    let published = keyring.key_set().iter().count();
+    let answer = json!({
+        "active": active, "revision": revision, "published": published, "plaintext": plaintext, "unused": unused,
+        "announced": seen,
+    });
+    output::answer(at.config, &answer, || {
+        format!("The keyring is whole: revision {revision}, {published} keys published, {active} signs.")
+    })
+}
