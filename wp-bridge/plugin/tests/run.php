@@ -198,6 +198,71 @@ function token( $header, $claims, string $signer = 'a' ): string {
 }
 
 /**
+ * Keys where they stand.
+ *
+ * @param array<string,string> $statuses Where each stands, by the character of its seed.
+ * @return array<int,array<string,string>>
+ */
+function published( array $statuses ): array {
+	$jwks = array();
+	foreach ( $statuses as $character => $status ) {
+		$jwks[] = key_pair( (string) $character )['jwk'] + array( 'status' => $status );
+	}
+	return $jwks;
+}
+
+/**
+ * A signed key set.
+ *
+ * @param int                         $version Its version.
+ * @param array<string,string>|string $keys    Where each stands, by the character of its seed; or the very claims.
+ * @param string                      $signer  Which key signs.
+ * @param string                      $type    The media type.
+ * @return string Compact JWS.
+ */
+function signed_set( int $version, $keys, string $signer, string $type = 'gatepass-keys+jwt' ): string {
+	$claims = is_string( $keys ) ? $keys : array(
+		'version' => $version,
+		'iat'     => 1000,
+		'keys'    => published( $keys ),
+	);
+	$header = header_with(
+		array(
+			'typ' => $type,
+			'kid' => key_pair( $signer )['jwk']['kid'],
+		)
+	);
+	return token( $header, $claims, $signer );
+}
+
+/**
+ * Where signed sets lead a site that has pinned version 5: a retired, an active and a next key.
+ *
+ * @param mixed ...$sets What came.
+ * @return string Version and key ids; empty if nowhere.
+ */
+function followed( ...$sets ): string {
+	$pinned   = array(
+		'r' => 'retired',
+		'a' => 'active',
+		'n' => 'next',
+	);
+	$followed = Gatepass_Signed_Keys::follow( $sets, Gatepass_Key_Set::from_jwks( published( $pinned ) ), 5 );
+	return null === $followed ? '' : $followed->version() . ' ' . $followed->keys()->fingerprint();
+}
+
+/**
+ * What {@see followed()} gives for a version and its keys.
+ *
+ * @param int    $version    Which.
+ * @param string $characters Of the keys' seeds.
+ * @return string
+ */
+function leads_to( int $version, string $characters ): string {
+	return $version . ' ' . Gatepass_Key_Set::from_jwks( published( array_fill_keys( str_split( $characters ), 'active' ) ) )->fingerprint();
+}
+
+/**
  * Whether a token passes.
  *
  * @param string $token Compact JWS.
@@ -409,6 +474,180 @@ $tests = array(
 	},
 	'key_set_survives_storing'                         => static function () {
 		expect( Gatepass_Key_Set::from_jwks( pinned()->to_jwks() )->fingerprint() === pinned()->fingerprint() );
+	},
+	'key_set_survives_storing_with_what_each_may_do'   => static function () {
+		$keys = array(
+			'a' => 'next',
+			'b' => 'active',
+			'c' => 'retired',
+		);
+		$jwks = Gatepass_Key_Set::from_jwks( published( $keys ) )->to_jwks();
+		expect( published( $keys ) === $jwks );
+		$set = Gatepass_Key_Set::from_jwks( $jwks );
+		foreach ( $keys as $character => $status ) {
+			$kid = key_pair( $character )['jwk']['kid'];
+			expect( null !== $set->find( $kid ), $status );
+			expect( ( 'retired' === $status ) === ( null === $set->find_signer( $kid ) ), $status );
+		}
+		expect( null === $set->find_signer( key_pair( 'd' )['jwk']['kid'] ) );
+	},
+	'key_set_of_before_there_were_statuses_is_all_active' => static function () {
+		expect( null !== pinned()->find_signer( key_pair()['jwk']['kid'] ) );
+		foreach ( array( '', 'revoked', 'ACTIVE', 1, null ) as $status ) {
+			$set = Gatepass_Key_Set::from_jwks( array( key_pair()['jwk'] + array( 'status' => $status ) ) );
+			expect( ( null === $status ) === ( null !== $set ), json_encode( $status ) );
+		}
+	},
+	'key_set_holds_32_keys_each_once'                  => static function () {
+		$many = array();
+		foreach ( range( 1, 32 ) as $number ) {
+			$many[] = key_pair( chr( 64 + $number ) )['jwk'];
+		}
+		expect( null !== Gatepass_Key_Set::from_jwks( $many ) );
+		expect( null === Gatepass_Key_Set::from_jwks( array_merge( $many, array( key_pair( 'z' )['jwk'] ) ) ) );
+		expect( null === Gatepass_Key_Set::from_jwks( array( key_pair()['jwk'], key_pair()['jwk'] ) ) );
+	},
+
+	// Signed key sets.
+	'signed_keys_follow_the_active_and_the_next_key'   => static function () {
+		$keys = array(
+			'a' => 'retired',
+			'n' => 'active',
+			'm' => 'next',
+		);
+		foreach ( array( 'a', 'n' ) as $signer ) {
+			expect( leads_to( 6, 'anm' ) === followed( signed_set( 6, $keys, $signer ) ), $signer );
+		}
+	},
+	'signed_keys_of_a_retired_or_unknown_key_lead_nowhere' => static function () {
+		foreach ( array( 'r', 'x' ) as $signer ) {
+			expect( '' === followed( signed_set( 6, array( 'n' => 'active' ), $signer ) ), $signer );
+		}
+		// Under another's name.
+		$header = header_with( array( 'typ' => 'gatepass-keys+jwt' ) );
+		$claims = array(
+			'version' => 6,
+			'iat'     => 1000,
+			'keys'    => published( array( 'n' => 'active' ) ),
+		);
+		expect( '' !== followed( token( $header, $claims, 'a' ) ) );
+		expect( '' === followed( token( $header, $claims, 'x' ) ) );
+	},
+	'signed_keys_never_go_back'                        => static function () {
+		foreach ( array( -1, 0, 1, 4, 5 ) as $version ) {
+			expect( '' === followed( signed_set( $version, array( 'n' => 'active' ), 'a' ) ), (string) $version );
+		}
+		// Nor in the midst of following.
+		$newer = signed_set( 9, array( 'n' => 'active' ), 'a' );
+		expect( leads_to( 9, 'n' ) === followed( $newer, signed_set( 8, array( 'm' => 'active' ), 'n' ), signed_set( 9, array( 'm' => 'active' ), 'n' ) ) );
+	},
+	'signed_keys_have_a_version_that_is_one_number_to_everybody' => static function () {
+		$keys = json_encode( published( array( 'n' => 'active' ) ) );
+		foreach ( array( '9007199254740992', '9223372036854775807', '9223372036854775808', '1e400', '6.0', '6.5', '"6"', 'true', 'null', '[6]', '{}' ) as $version ) {
+			expect( '' === followed( signed_set( 0, '{"version":' . $version . ',"iat":1000,"keys":' . $keys . '}', 'a' ) ), $version );
+		}
+		expect( '' !== followed( signed_set( 0, '{"version":9007199254740991,"iat":1000,"keys":' . $keys . '}', 'a' ) ) );
+		foreach ( array( '', '"iat":-1,', '"iat":"1000",', '"iat":1e300,' ) as $iat ) {
+			expect( '' === followed( signed_set( 0, '{"version":6,' . $iat . '"keys":' . $keys . '}', 'a' ) ), $iat );
+		}
+	},
+	'signed_keys_say_where_each_stands_and_one_is_active' => static function () {
+		$wrong = array(
+			array( 'n' => 'next' ),
+			array( 'n' => 'retired' ),
+			array(),
+			array(
+				'n' => 'active',
+				'm' => 'active',
+			),
+			array(
+				'n' => 'active',
+				'm' => 'revoked',
+			),
+		);
+		foreach ( $wrong as $keys ) {
+			expect( '' === followed( signed_set( 6, $keys, 'a' ) ), json_encode( $keys ) );
+		}
+		$claims = static function ( $keys ): string {
+			return json_encode(
+				array(
+					'version' => 6,
+					'iat'     => 1000,
+					'keys'    => $keys,
+				)
+			);
+		};
+		$right  = published( array( 'n' => 'active' ) );
+		expect( '' !== followed( signed_set( 0, $claims( $right ), 'a' ) ) );
+		$another = array( 'kid' => key_pair( 'x' )['jwk']['kid'] ) + $right[0];
+		foreach ( array( array( key_pair( 'n' )['jwk'] ), array( 'first' => $right[0] ), array_merge( $right, $right ), array( $another ), null, 'x', 1 ) as $keys ) {
+			expect( '' === followed( signed_set( 0, $claims( $keys ), 'a' ) ), json_encode( $keys ) );
+		}
+	},
+	'signed_keys_are_32_at_most'                       => static function () {
+		$keys = array( 'n' => 'active' );
+		foreach ( range( 2, 32 ) as $number ) {
+			$keys[ chr( 127 + $number ) ] = 'retired';
+		}
+		expect( '' !== followed( signed_set( 6, $keys, 'a' ) ) );
+		expect( '' === followed( signed_set( 6, $keys + array( 'm' => 'next' ), 'a' ) ) );
+	},
+	'signed_keys_refuse_a_member_twice_and_what_is_too_long' => static function () {
+		$keys = json_encode( published( array( 'n' => 'active' ) ) );
+		expect( '' === followed( signed_set( 0, '{"version":6,"version":7,"iat":1000,"keys":' . $keys . '}', 'a' ) ) );
+		expect( '' === followed( signed_set( 0, '{"version":6,"iat":1000,"keys":' . $keys . ',"keys":' . $keys . '}', 'a' ) ) );
+		$twice = str_replace( '"status"', '"status":"next","status"', $keys );
+		expect( '' === followed( signed_set( 0, '{"version":6,"iat":1000,"keys":' . $twice . '}', 'a' ) ) );
+		expect( '' === followed( signed_set( 0, '{"version":6,"iat":1000,"keys":' . $keys . ',"x":"' . str_repeat( 'x', 13000 ) . '"}', 'a' ) ) );
+	},
+	'signed_keys_are_no_handoff_and_no_poke_nor_the_other_way_round' => static function () {
+		$keys = array( 'n' => 'active' );
+		foreach ( array( 'gatepass-handoff+jwt', 'gatepass-poke+jwt', 'gatepass-site+jwt', 'GATEPASS-KEYS+JWT', 'jwt', '' ) as $type ) {
+			expect( '' === followed( signed_set( 6, $keys, 'a', $type ) ), $type );
+		}
+		// One text that would be right as both, but for its type.
+		$both   = claims_with(
+			array(
+				'version' => 6,
+				'keys'    => published( $keys ),
+			)
+		);
+		$header = static function ( string $type ): array {
+			return header_with( array( 'typ' => $type ) );
+		};
+		expect( '' !== followed( token( $header( 'gatepass-keys+jwt' ), $both ) ) );
+		expect( '' === followed( token( $header( 'gatepass-handoff+jwt' ), $both ) ) );
+		expect( passes( token( $header( 'gatepass-handoff+jwt' ), $both ) ) );
+		expect( ! passes( token( $header( 'gatepass-keys+jwt' ), $both ) ) );
+		$connection = connection( new Gatepass_Policy( null ) );
+		expect( null !== Gatepass_Poke::verify( token( $header( 'gatepass-poke+jwt' ), $both ), $connection ) );
+		expect( null === Gatepass_Poke::verify( token( $header( 'gatepass-keys+jwt' ), $both ), $connection ) );
+	},
+	'signed_keys_pass_over_rubbish'                    => static function () {
+		$good = signed_set( 6, array( 'n' => 'active' ), 'a' );
+		expect( leads_to( 6, 'n' ) === followed( null, 1, array(), array( $good ), '', 'a.b.c', $good . '.x', substr( $good, 0, -1 ), $good ) );
+	},
+	'signed_keys_lead_a_site_that_slept_through_many_rotations' => static function () {
+		// Each key signs as its last set the one that hands over to its successor.
+		$sets = array();
+		foreach ( range( 0, 23 ) as $number ) {
+			$signer = 0 === $number ? 'a' : chr( 64 + $number );
+			$sets[] = signed_set( 6 + 3 * $number, array( chr( 65 + $number ) => 'active' ), $signer );
+		}
+		expect( leads_to( 75, 'X' ) === followed( ...$sets ) );
+		// One that slept longer than sets are kept finds none that it can trust.
+		array_shift( $sets );
+		expect( '' === followed( ...$sets ) );
+		// A gap later on leads as far as the gap.
+		expect( leads_to( 6, 'A' ) === followed( signed_set( 6, array( 'A' => 'active' ), 'a' ), ...array_slice( $sets, 1 ) ) );
+		// A flood is not read to its end.
+		expect( '' === followed( ...array_merge( array_fill( 0, 64, 'x' ), array( signed_set( 6, array( 'A' => 'active' ), 'a' ) ) ) ) );
+	},
+	'signed_keys_that_have_left_do_not_come_back'      => static function () {
+		// The key that leaked hands over to a fresh one, and then signs once more.
+		$emergency = signed_set( 6, array( 'f' => 'active' ), 'a' );
+		$stolen    = signed_set( 7, array( 'x' => 'active' ), 'a' );
+		expect( leads_to( 6, 'f' ) === followed( $emergency, $stolen ) );
 	},
 
 	// Handoff tokens.

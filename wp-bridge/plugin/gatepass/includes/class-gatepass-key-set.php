@@ -1,6 +1,6 @@
 <?php
 /**
- * The broker's public keys, as pinned at pairing.
+ * The broker's public keys, as pinned at pairing and followed since.
  *
  * @package Gatepass
  */
@@ -11,6 +11,19 @@
  */
 final class Gatepass_Key_Set {
 
+	/*
+	 * Where a key stands: published, but not signing yet; signing; no longer signing, but what it has signed may still be
+	 * on its way.
+	 */
+	const NEXT    = 'next';
+	const ACTIVE  = 'active';
+	const RETIRED = 'retired';
+
+	/**
+	 * More keys than this are no set.
+	 */
+	const MAX_KEYS = 32;
+
 	/**
 	 * Public keys, 32 raw bytes each, by key id.
 	 *
@@ -19,37 +32,66 @@ final class Gatepass_Key_Set {
 	private $keys;
 
 	/**
+	 * Where each stands, by key id.
+	 *
+	 * @var array<string,string>
+	 */
+	private $statuses;
+
+	/**
 	 * Constructor.
 	 *
-	 * @param array<string,string> $keys Raw public keys by key id.
+	 * @param array<string,string> $keys     Raw public keys by key id.
+	 * @param array<string,string> $statuses Where each stands, by key id.
 	 */
-	private function __construct( array $keys ) {
-		$this->keys = $keys;
+	private function __construct( array $keys, array $statuses ) {
+		$this->keys     = $keys;
+		$this->statuses = $statuses;
 	}
 
 	/**
-	 * Reads a list of JWKs. All of them have to be right, or none is taken.
+	 * Reads a list of JWKs. All of them have to be right, or none is taken. A key without a status, as sites have pinned
+	 * them before there were any, counts as active.
 	 *
 	 * @param mixed $unverified_jwks A list of JWK objects as arrays.
 	 * @return self|null
 	 */
 	public static function from_jwks( $unverified_jwks ): ?self {
-		if ( ! is_array( $unverified_jwks ) || array() === $unverified_jwks || count( $unverified_jwks ) > 32 ) {
+		if ( ! is_array( $unverified_jwks ) || array() === $unverified_jwks || count( $unverified_jwks ) > self::MAX_KEYS ) {
 			return null;
 		}
-		$keys = array();
+		$keys     = array();
+		$statuses = array();
 		foreach ( $unverified_jwks as $jwk ) {
 			if ( ! is_array( $jwk ) || 'OKP' !== ( $jwk['kty'] ?? null ) || 'Ed25519' !== ( $jwk['crv'] ?? null )
 				|| ! is_string( $jwk['x'] ?? null ) || ! is_string( $jwk['kid'] ?? null ) ) {
 				return null;
 			}
-			$raw = Gatepass_Base64url::decode( $jwk['x'] );
-			if ( null === $raw || 32 !== strlen( $raw ) || self::thumbprint( $raw ) !== $jwk['kid'] ) {
+			$raw    = Gatepass_Base64url::decode( $jwk['x'] );
+			$status = $jwk['status'] ?? self::ACTIVE;
+			if ( null === $raw || 32 !== strlen( $raw ) || self::thumbprint( $raw ) !== $jwk['kid'] || isset( $keys[ $jwk['kid'] ] )
+				|| ! in_array( $status, array( self::NEXT, self::ACTIVE, self::RETIRED ), true ) ) {
 				return null;
 			}
-			$keys[ $jwk['kid'] ] = $raw;
+			$keys[ $jwk['kid'] ]     = $raw;
+			$statuses[ $jwk['kid'] ] = $status;
 		}
-		return new self( $keys );
+		return new self( $keys, $statuses );
+	}
+
+	/**
+	 * Reads the keys of a signed set: each says where it stands, and exactly one is active.
+	 *
+	 * @param mixed $unverified_jwks A list of JWK objects as arrays.
+	 * @return self|null
+	 */
+	public static function from_published( $unverified_jwks ): ?self {
+		$set = self::from_jwks( $unverified_jwks );
+		if ( null === $set || array_values( $unverified_jwks ) !== $unverified_jwks
+			|| count( array_column( $unverified_jwks, 'status' ) ) !== count( $set->keys ) ) {
+			return null;
+		}
+		return 1 === count( array_keys( $set->statuses, self::ACTIVE, true ) ) ? $set : null;
 	}
 
 	/**
@@ -85,6 +127,16 @@ final class Gatepass_Key_Set {
 	}
 
 	/**
+	 * The key of an id, if it may say which keys come next: a retired one may no longer.
+	 *
+	 * @param string $kid Key id.
+	 * @return string|null 32 bytes, or null when this set has no such key.
+	 */
+	public function find_signer( string $kid ): ?string {
+		return self::RETIRED === ( $this->statuses[ $kid ] ?? self::RETIRED ) ? null : $this->keys[ $kid ];
+	}
+
+	/**
 	 * The set as JWKs, to be stored.
 	 *
 	 * @return array<int,array<string,string>>
@@ -93,10 +145,11 @@ final class Gatepass_Key_Set {
 		$jwks = array();
 		foreach ( $this->keys as $kid => $raw ) {
 			$jwks[] = array(
-				'kty' => 'OKP',
-				'crv' => 'Ed25519',
-				'kid' => (string) $kid,
-				'x'   => Gatepass_Base64url::encode( $raw ),
+				'kty'    => 'OKP',
+				'crv'    => 'Ed25519',
+				'kid'    => (string) $kid,
+				'x'      => Gatepass_Base64url::encode( $raw ),
+				'status' => $this->statuses[ $kid ],
 			);
 		}
 		return $jwks;

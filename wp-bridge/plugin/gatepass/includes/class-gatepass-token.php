@@ -19,16 +19,6 @@ final class Gatepass_Token {
 	const MAX_BYTES = 2048;
 
 	/**
-	 * Deepest nesting in header and claims, as the bridge reads them.
-	 */
-	const MAX_DEPTH = 8;
-
-	/**
-	 * The last second of the year 9999, beyond which no time is written.
-	 */
-	const LAST_SECOND = 253402300799;
-
-	/**
 	 * The claims.
 	 *
 	 * @var array<string,mixed>
@@ -64,42 +54,20 @@ final class Gatepass_Token {
 	 * @return self|null Null for everything that is wrong.
 	 */
 	public static function verify( string $unverified_token, string $type, Gatepass_Key_Set $keys, string $site_id ): ?self {
-		if ( strlen( $unverified_token ) > self::MAX_BYTES ) {
+		$jws = Gatepass_Jws::parse( $unverified_token, $type, self::MAX_BYTES );
+		if ( null === $jws ) {
 			return null;
 		}
-		$parts = explode( '.', $unverified_token );
-		if ( 3 !== count( $parts ) ) {
-			return null;
-		}
-		$unverified_header = Gatepass_Json::object( (string) Gatepass_Base64url::decode( $parts[0] ), self::MAX_DEPTH );
-		$unverified_claims = Gatepass_Json::object( (string) Gatepass_Base64url::decode( $parts[1] ), self::MAX_DEPTH );
-		$signature         = Gatepass_Base64url::decode( $parts[2] );
-		if ( null === $unverified_header || null === $unverified_claims || null === $signature
-			|| SODIUM_CRYPTO_SIGN_BYTES !== strlen( $signature ) ) {
+		$public_key = $keys->find( $jws->kid() );
+		if ( null !== $public_key && ! $jws->is_signed_by( $public_key ) ) {
 			return null;
 		}
 
-		// RFC 9864 calls the same algorithm by its full name. `crit` would name extensions, and we have none.
-		if ( ! in_array( $unverified_header['alg'] ?? null, array( 'EdDSA', 'Ed25519' ), true )
-			|| ( $unverified_header['typ'] ?? null ) !== $type
-			|| array_key_exists( 'crit', $unverified_header ) ) {
-			return null;
-		}
-		$kid = $unverified_header['kid'] ?? null;
-		if ( ! is_string( $kid ) || 32 !== strlen( (string) Gatepass_Base64url::decode( $kid ) ) ) {
-			return null;
-		}
-		$public_key = $keys->find( $kid );
-		if ( null !== $public_key
-			&& ! sodium_crypto_sign_verify_detached( $signature, $parts[0] . '.' . $parts[1], $public_key ) ) {
-			return null;
-		}
-
-		$claims = $unverified_claims;
+		$claims = $jws->unverified_claims();
 		if ( ! is_string( $claims['aud'] ?? null ) || ! hash_equals( $site_id, $claims['aud'] )
 			|| ! is_string( $claims['iss'] ?? null ) || '' === $claims['iss']
 			|| ! is_string( $claims['jti'] ?? null ) || ! self::is_uuid_v7( $claims['jti'] )
-			|| ! self::is_time( $claims['iat'] ?? null ) || ! self::is_time( $claims['exp'] ?? null )
+			|| ! Gatepass_Jws::is_time( $claims['iat'] ?? null ) || ! Gatepass_Jws::is_time( $claims['exp'] ?? null )
 			|| $claims['exp'] <= $claims['iat'] ) {
 			return null;
 		}
@@ -142,15 +110,5 @@ final class Gatepass_Token {
 	 */
 	private static function is_uuid_v7( string $text ): bool {
 		return 1 === preg_match( '/\A[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\z/', $text );
-	}
-
-	/**
-	 * Whether a value is a time in whole seconds since 1970. Which time is not judged here.
-	 *
-	 * @param mixed $value Any value.
-	 * @return bool
-	 */
-	private static function is_time( $value ): bool {
-		return is_int( $value ) && $value >= 0 && $value <= self::LAST_SECOND;
 	}
 }
