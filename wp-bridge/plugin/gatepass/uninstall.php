@@ -16,6 +16,8 @@ function gatepass_uninstall_blog(): void {
 	$options = array(
 		Gatepass_Names::OPTION_CONNECTION,
 		Gatepass_Names::OPTION_POLICY,
+		Gatepass_Names::OPTION_KEYS,
+		Gatepass_Names::OPTION_KEYS_ASKED,
 		Gatepass_Names::OPTION_PENDING,
 		Gatepass_Names::OPTION_ENABLED,
 		Gatepass_Names::OPTION_SUPPORT,

@@ -1413,10 +1413,11 @@ $tests = array(
 		expect( ! Gatepass_Gate_Rules::from_array( null )->is_too_old( sync_state( array( 'as_of' => time() + 5 ) ) ), 'about right' );
 	},
 	'gate_asks_every_five_minutes'                     => static function () {
-		$now = 1800000000;
-		expect( Gatepass_Refresh::is_due( null, $now ) && Gatepass_Refresh::is_due( ( $now - 300 ) . ':done', $now ) );
-		expect( ! Gatepass_Refresh::is_due( ( $now - 299 ) . ':done', $now ) && ! Gatepass_Refresh::is_due( (string) $now, $now ) );
-		expect( Gatepass_Refresh::is_due( (string) ( $now + 3000 ), $now ), 'a clock that was put back' );
+		$now  = 1800000000;
+		$turn = new Gatepass_Turn( 'any', Gatepass_Refresh::EVERY );
+		expect( $turn->is_due( null, $now ) && $turn->is_due( ( $now - 300 ) . ':done', $now ) );
+		expect( ! $turn->is_due( ( $now - 299 ) . ':done', $now ) && ! $turn->is_due( (string) $now, $now ) );
+		expect( $turn->is_due( (string) ( $now + 3000 ), $now ), 'a clock that was put back' );
 	},
 	'gate_remembers_its_rules_while_the_site_is_paired' => static function () {
 		$store = new Gatepass_Store();

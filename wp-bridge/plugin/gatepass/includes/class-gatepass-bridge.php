@@ -7,8 +7,8 @@
 
 /**
  * Calls of the WordPress API. It asks once: a lost answer is never asked for again by itself,
- * because only the browser may decide to repeat its attempt. The one exception is a proof that was
- * refused for our clock's sake, before the bridge looked at anything else.
+ * because only the browser may decide to repeat its attempt. The exceptions are a proof that was refused
+ * for our clock's sake, and one by a key that the bridge does not know, before it looked at anything else.
  */
 final class Gatepass_Bridge {
 
@@ -107,6 +107,49 @@ final class Gatepass_Bridge {
 	}
 
 	/**
+	 * Asks for the signed key sets that are newer than what is pinned.
+	 *
+	 * @param Gatepass_Connection $connection Which bridge.
+	 * @param string              $request_id The reference.
+	 * @return Gatepass_Answer
+	 */
+	public function key_sets( Gatepass_Connection $connection, string $request_id ): Gatepass_Answer {
+		return $this->send_proven( $connection, '/wp/v1/key-sets?after=' . $connection->keys_version(), null, $request_id, self::REPORT_SECONDS );
+	}
+
+	/**
+	 * Tells the bridge of a new key of ours. It fetches our challenge during this call.
+	 *
+	 * @param Gatepass_Connection $connection Which bridge.
+	 * @param Gatepass_Site_Key   $key        The new key.
+	 * @param string              $request_id The reference.
+	 * @return Gatepass_Answer
+	 */
+	public function renew_site_key( Gatepass_Connection $connection, Gatepass_Site_Key $key, string $request_id ): Gatepass_Answer {
+		$body = array(
+			'public_key' => $key->to_jwk(),
+			'proof'      => $key->proof( $connection->site_id(), $connection->bridge(), $this->store->bridge_time() ),
+		);
+		return $this->send_proven( $connection, '/wp/v1/site-key', $body, $request_id, self::PAIRING_SECONDS );
+	}
+
+	/**
+	 * Takes a key that the bridge knows for this site's own.
+	 *
+	 * @param Gatepass_Connection $connection The connection.
+	 * @param Gatepass_Site_Key   $key        The key.
+	 * @return bool Whether it is ours now.
+	 */
+	public static function take_for_own( Gatepass_Connection $connection, Gatepass_Site_Key $key ): bool {
+		return null !== Gatepass_Keys::change(
+			$connection,
+			static function ( Gatepass_Connection $now, Gatepass_Keys $keys ) use ( $key ): Gatepass_Keys {
+				return $keys->with_own( $key, $now->site_key(), time() );
+			}
+		);
+	}
+
+	/**
 	 * Says what came of changes.
 	 *
 	 * @param Gatepass_Connection            $connection Which bridge.
@@ -156,7 +199,8 @@ final class Gatepass_Bridge {
 	}
 
 	/**
-	 * Sends with our proof; once more with the bridge's own time if our clock was the trouble.
+	 * Sends with our proof; once more with the bridge's own time if our clock was the trouble, and with another key of
+	 * ours if the bridge knows us by that.
 	 *
 	 * @param Gatepass_Connection      $connection Which bridge.
 	 * @param string                   $path       Path below the bridge's URL.
@@ -166,8 +210,8 @@ final class Gatepass_Bridge {
 	 * @return Gatepass_Answer
 	 */
 	private function send_proven( Gatepass_Connection $connection, string $path, ?array $body, string $request_id, int $seconds ): Gatepass_Answer {
-		$send = function () use ( $connection, $path, $body, $request_id, $seconds ): Gatepass_Answer {
-			$proof = $connection->site_key()->proof( $connection->site_id(), $connection->bridge(), $this->store->bridge_time() );
+		$send = function ( Gatepass_Site_Key $key ) use ( $connection, $path, $body, $request_id, $seconds ): Gatepass_Answer {
+			$proof = $key->proof( $connection->site_id(), $connection->bridge(), $this->store->bridge_time() );
 			return $this->send(
 				rtrim( $connection->bridge(), '/' ) . $path,
 				$body,
@@ -179,12 +223,66 @@ final class Gatepass_Bridge {
 			);
 		};
 
-		$answer = $send();
+		$answer = $send( $connection->site_key() );
 		if ( 401 === $answer->status() && 'site_proof_expired' === $answer->code() && null !== $answer->date() ) {
 			$this->store->learn_bridge_time( $answer->date() );
-			$answer = $send();
+			$answer = $send( $connection->site_key() );
 		}
+		if ( self::is_unproven( $answer ) ) {
+			foreach ( Gatepass_Keys::read_anew( $connection->pairing() )->others( $connection, time() ) as $key ) {
+				$answer = $send( $key );
+				if ( ! self::is_unproven( $answer ) ) {
+					$this->note_known_by( $connection, $key, $answer );
+					break;
+				}
+			}
+		}
+		$this->note_refusal( $connection, $answer );
+		( new Gatepass_Key_Update( $this ) )->hear( $connection, $answer->members()['keys_version'] ?? null );
 		return $answer;
+	}
+
+	/**
+	 * Whether the bridge did not believe that it is us.
+	 *
+	 * @param Gatepass_Answer $answer Its answer.
+	 * @return bool
+	 */
+	private static function is_unproven( Gatepass_Answer $answer ): bool {
+		return 401 === $answer->status() && 'site_proof_invalid' === $answer->code();
+	}
+
+	/**
+	 * Keeps by which key the bridge knows us, if that is the one that was to come: the answer to its renewal was lost.
+	 *
+	 * @param Gatepass_Connection $connection The connection.
+	 * @param Gatepass_Site_Key   $key        The key.
+	 * @param Gatepass_Answer     $answer     What the bridge answered to it.
+	 */
+	private function note_known_by( Gatepass_Connection $connection, Gatepass_Site_Key $key, Gatepass_Answer $answer ): void {
+		$pending = Gatepass_Keys::of( $connection->pairing() )->pending();
+		if ( 200 === $answer->status() && null !== $pending && $pending->public_x() === $key->public_x() ) {
+			self::take_for_own( $connection, $key );
+		}
+	}
+
+	/**
+	 * Keeps since when the bridge believes none of our keys, and that it does again.
+	 *
+	 * @param Gatepass_Connection $connection The connection.
+	 * @param Gatepass_Answer     $answer     What the bridge answered.
+	 */
+	private function note_refusal( Gatepass_Connection $connection, Gatepass_Answer $answer ): void {
+		$is_refused = self::is_unproven( $answer );
+		$was        = Gatepass_Keys::of( $connection->pairing() )->refused_at() > 0;
+		if ( $is_refused !== $was && ( $is_refused || 200 === $answer->status() ) ) {
+			Gatepass_Keys::change(
+				$connection,
+				static function ( Gatepass_Connection $now, Gatepass_Keys $keys ) use ( $is_refused ): Gatepass_Keys {
+					return $keys->with_refused_at( $is_refused ? time() : 0 );
+				}
+			);
+		}
 	}
 
 	/**

@@ -81,6 +81,7 @@ final class Gatepass_CLI {
 	public function status( array $args, array $options ): void {
 		$connection = $this->store->connection();
 		$state      = null === $connection ? null : Gatepass_Sync_State::of( $connection );
+		$keys       = null === $connection ? null : Gatepass_Keys::of( $connection->pairing() );
 		$status     = array(
 			'paired'         => null !== $connection,
 			'enabled'        => $this->store->is_enabled(),
@@ -89,6 +90,12 @@ final class Gatepass_CLI {
 			'bridge'         => null === $connection ? null : $connection->bridge(),
 			'site_id'        => null === $connection ? null : $connection->site_id(),
 			'paired_at'      => null === $connection ? null : gmdate( 'Y-m-d\TH:i:s\Z', $connection->paired_at() ),
+			'keys_version'   => null === $connection ? null : $connection->keys_version(),
+			'keys_lost'      => null !== $keys && $keys->lost() > 0,
+			'site_key'       => null === $connection ? null : $connection->site_key()->kid(),
+			'site_key_since' => null === $connection ? null : gmdate( 'Y-m-d\TH:i:s\Z', $connection->site_key_since() ),
+			'site_key_days'  => null === $connection ? null : intdiv( max( 0, time() - $connection->site_key_since() ), DAY_IN_SECONDS ),
+			'site_key_known' => null !== $keys && 0 === $keys->refused_at(),
 			'login_endpoint' => Gatepass_Endpoint::url(),
 			'start_address'  => null === $connection || null === $connection->policy()->panel_start_url() ? null : Gatepass_Start::url(),
 			'is_copy'        => $this->store->is_copy(),
@@ -115,6 +122,26 @@ final class Gatepass_CLI {
 			);
 		}
 		WP_CLI\Utils\format_items( 'table', $rows, array( 'name', 'value' ) );
+	}
+
+	/**
+	 * Gives this site a new key, by which it proves itself to Gatepass. WordPress does so by itself every 90 days.
+	 *
+	 * The web server has to be running: the bridge asks it back. Nobody is signed out.
+	 *
+	 * @subcommand renew-key
+	 */
+	public function renew_key(): void {
+		$outcome = Gatepass_Renewal::of_this_site()->run();
+		if ( Gatepass_Renewal::BUSY === $outcome ) {
+			WP_CLI::error( 'It is being renewed already; look again in a minute.' );
+			return;
+		}
+		if ( Gatepass_Renewal::DONE !== $outcome ) {
+			WP_CLI::error( sprintf( 'Not renewed: %s. The key that is there stays.', $outcome ) );
+			return;
+		}
+		WP_CLI::success( sprintf( 'This site has a new key, %s.', $this->store->connection()->site_key()->kid() ) );
 	}
 
 	/**

@@ -67,6 +67,20 @@ final class Gatepass_Connection {
 	private $paired_at;
 
 	/**
+	 * Since when that is our key, seconds since 1970.
+	 *
+	 * @var int
+	 */
+	private $site_key_since;
+
+	/**
+	 * What tells this pairing from others: the key that was made for it, whatever has replaced it since.
+	 *
+	 * @var string
+	 */
+	private $pairing;
+
+	/**
 	 * Constructor.
 	 *
 	 * @param string            $site_id      Our id.
@@ -96,6 +110,9 @@ final class Gatepass_Connection {
 		$this->policy       = $policy;
 		$this->site_key     = $site_key;
 		$this->paired_at    = $paired_at;
+
+		$this->site_key_since = $paired_at;
+		$this->pairing        = $site_key->public_x();
 	}
 
 	/**
@@ -126,7 +143,7 @@ final class Gatepass_Connection {
 	}
 
 	/**
-	 * The connection, to be stored.
+	 * The connection, to be stored as pairing makes it. What has become of its keys is for {@see Gatepass_Keys}.
 	 *
 	 * @return array<string,mixed>
 	 */
@@ -152,6 +169,34 @@ final class Gatepass_Connection {
 	public function with_policy( Gatepass_Policy $policy ): self {
 		$copy         = clone $this;
 		$copy->policy = $policy;
+		return $copy;
+	}
+
+	/**
+	 * The same connection with other keys of the broker's pinned.
+	 *
+	 * @param Gatepass_Key_Set $keys    Keys.
+	 * @param int              $version Their version.
+	 * @return self
+	 */
+	public function with_keys( Gatepass_Key_Set $keys, int $version ): self {
+		$copy               = clone $this;
+		$copy->keys         = $keys;
+		$copy->keys_version = $version;
+		return $copy;
+	}
+
+	/**
+	 * The same connection with another key of our own.
+	 *
+	 * @param Gatepass_Site_Key $key   Our key.
+	 * @param int               $since Since when, seconds since 1970.
+	 * @return self
+	 */
+	public function with_site_key( Gatepass_Site_Key $key, int $since ): self {
+		$copy                 = clone $this;
+		$copy->site_key       = $key;
+		$copy->site_key_since = $since;
 		return $copy;
 	}
 
@@ -192,6 +237,15 @@ final class Gatepass_Connection {
 	}
 
 	/**
+	 * Version of the pinned keys.
+	 *
+	 * @return int
+	 */
+	public function keys_version(): int {
+		return $this->keys_version;
+	}
+
+	/**
 	 * The policy as last heard.
 	 *
 	 * @return Gatepass_Policy
@@ -207,6 +261,24 @@ final class Gatepass_Connection {
 	 */
 	public function site_key(): Gatepass_Site_Key {
 		return $this->site_key;
+	}
+
+	/**
+	 * Since when that is our key.
+	 *
+	 * @return int Seconds since 1970.
+	 */
+	public function site_key_since(): int {
+		return $this->site_key_since;
+	}
+
+	/**
+	 * What tells this pairing from others.
+	 *
+	 * @return string
+	 */
+	public function pairing(): string {
+		return $this->pairing;
 	}
 
 	/**

@@ -58,22 +58,31 @@ final class Gatepass_Endpoint {
 	private $sync;
 
 	/**
+	 * Follows the broker's keys.
+	 *
+	 * @var Gatepass_Key_Update
+	 */
+	private $keys;
+
+	/**
 	 * Constructor.
 	 *
-	 * @param Gatepass_Store     $store     Settings.
-	 * @param Gatepass_Request   $request   The request.
-	 * @param Gatepass_Responder $responder Answers.
-	 * @param Gatepass_Start     $start     The start.
-	 * @param Gatepass_Login     $login     The sign-in.
-	 * @param Gatepass_Sync      $sync      What a poke asks for.
+	 * @param Gatepass_Store      $store     Settings.
+	 * @param Gatepass_Request    $request   The request.
+	 * @param Gatepass_Responder  $responder Answers.
+	 * @param Gatepass_Start      $start     The start.
+	 * @param Gatepass_Login      $login     The sign-in.
+	 * @param Gatepass_Sync       $sync      What a poke asks for.
+	 * @param Gatepass_Key_Update $keys      Follows the broker's keys.
 	 */
-	public function __construct( Gatepass_Store $store, Gatepass_Request $request, Gatepass_Responder $responder, Gatepass_Start $start, Gatepass_Login $login, Gatepass_Sync $sync ) {
+	public function __construct( Gatepass_Store $store, Gatepass_Request $request, Gatepass_Responder $responder, Gatepass_Start $start, Gatepass_Login $login, Gatepass_Sync $sync, Gatepass_Key_Update $keys ) {
 		$this->store     = $store;
 		$this->request   = $request;
 		$this->responder = $responder;
 		$this->start     = $start;
 		$this->login     = $login;
 		$this->sync      = $sync;
+		$this->keys      = $keys;
 	}
 
 	/**
@@ -89,16 +98,16 @@ final class Gatepass_Endpoint {
 	 * Answers the bridge's challenge, and ends the request.
 	 */
 	public function challenge(): void {
-		$pending = $this->store->pending_pairing();
-		$nonce   = $this->request->query( 'nonce' );
-		if ( null === $pending || 1 !== preg_match( '/\A[A-Za-z0-9_-]{43}\z/', $nonce ) ) {
+		$asked = $this->store->key_asked_about();
+		$nonce = $this->request->query( 'nonce' );
+		if ( null === $asked || 1 !== preg_match( '/\A[A-Za-z0-9_-]{43}\z/', $nonce ) ) {
 			$this->responder->say( 404, 'application/json', 'challenge', (string) wp_json_encode( array( 'code' => 'nothing_is_being_paired' ) ) );
 			return; // For readers: it has exited.
 		}
 		$answer = array(
-			'site_id'    => $pending['site_id'],
-			'public_key' => $pending['key']->public_x(),
-			'signature'  => $pending['key']->answer_challenge( $pending['site_id'], $nonce ),
+			'site_id'    => $asked['site_id'],
+			'public_key' => $asked['key']->public_x(),
+			'signature'  => $asked['key']->answer_challenge( $asked['site_id'], $nonce ),
 		);
 		$this->responder->say( 200, 'application/json', 'challenge', (string) wp_json_encode( $answer ) );
 	}
@@ -159,7 +168,8 @@ final class Gatepass_Endpoint {
 
 	/**
 	 * Pulls, if the broker says so, when everybody who wants to hear of new users is there. Whatever else comes here costs
-	 * neither a look at the bridge nor a row.
+	 * neither a look at the bridge nor a row; but what names a key that is not pinned has the bridge asked for its keys,
+	 * as often as Gatepass_Key_Update allows anybody to.
 	 *
 	 * @param Gatepass_Connection|null $connection The connection.
 	 */
@@ -168,7 +178,8 @@ final class Gatepass_Endpoint {
 		if ( null === $connection ) {
 			$this->say_of_poke( 404, array( 'code' => 'not_paired' ) );
 		}
-		$issued_at = Gatepass_Poke::verify( $this->request->field( 'poke', Gatepass_Token::MAX_BYTES ), $connection );
+		$learn     = ! $this->store->is_enabled() || $this->store->is_copy() ? null : array( $this->keys, 'fetch' );
+		$issued_at = Gatepass_Poke::verify( $this->request->field( 'poke', Gatepass_Token::MAX_BYTES ), $connection, $learn );
 		if ( null === $issued_at ) {
 			$this->say_of_poke( 401, array( 'code' => 'poke_invalid' ) );
 		}

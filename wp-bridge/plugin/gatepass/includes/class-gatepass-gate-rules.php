@@ -86,7 +86,7 @@ final class Gatepass_Gate_Rules {
 			array(
 				'issuer'    => null === $connection ? '' : $connection->issuer(),
 				'site'      => null === $connection ? '' : $connection->site_id(),
-				'pairing'   => null === $connection ? '' : $connection->site_key()->public_x(),
+				'pairing'   => null === $connection ? '' : $connection->pairing(),
 				'paired_at' => null === $connection ? 0 : $connection->paired_at(),
 			) + $this->members
 		);

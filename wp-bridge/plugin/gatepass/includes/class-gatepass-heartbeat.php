@@ -93,6 +93,7 @@ final class Gatepass_Heartbeat {
 		if ( 200 === $answer->status() && is_array( $answer->members()['policy'] ?? null ) ) {
 			$this->store->save_policy( $connection, new Gatepass_Policy( $answer->members()['policy'] ) );
 			$this->store->set_conflict( false );
+			( new Gatepass_Key_Update( $this->bridge ) )->try_again( $connection );
 			return true;
 		}
 		if ( 'site_identity_conflict' === $answer->code() ) {

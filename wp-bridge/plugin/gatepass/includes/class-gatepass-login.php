@@ -298,7 +298,7 @@ final class Gatepass_Login {
 		if ( null === $now ) {
 			throw new Gatepass_Refusal( Gatepass_Refusal::TEMPORARY, 'not_paired' );
 		}
-		if ( $now->site_key()->public_x() !== $asked->site_key()->public_x() ) {
+		if ( $now->pairing() !== $asked->pairing() ) {
 			throw new Gatepass_Refusal( Gatepass_Refusal::ASK_AGAIN, 'paired_anew' );
 		}
 		return $now;

@@ -19,6 +19,10 @@ final class Gatepass_Names {
 	const OPTION_CONNECTION = 'gatepass_connection';
 	/** The policy as last heard since, and of which pairing. Apart, so that hearing of it writes no key. */
 	const OPTION_POLICY = 'gatepass_policy';
+	/** What has become of keys since: the broker's as far as followed, our own as far as renewed. Apart for the same reason. */
+	const OPTION_KEYS = 'gatepass_keys';
+	/** When the bridge was last asked for key sets. Written past the option cache. */
+	const OPTION_KEYS_ASKED = 'gatepass_keys_asked';
 	/** The key pair of a pairing in progress, for the challenge and for asking again with the same code. */
 	const OPTION_PENDING = 'gatepass_pending_pairing';
 	/** The owner's off switch: '1' or '0'. */
@@ -163,6 +167,7 @@ final class Gatepass_Names {
 	const HEALTH_PAIRING  = 'gatepass_pairing';
 	const HEALTH_ENDPOINT = 'gatepass_endpoint';
 	const HEALTH_SYNC     = 'gatepass_sync';
+	const HEALTH_KEYS     = 'gatepass_keys';
 	const CLI_COMMAND     = 'gatepass';
 
 	/** Codes of the gate's errors: no membership, and none that could be checked. */

@@ -127,11 +127,7 @@ final class Gatepass_Pairing {
 			'secret'      => $code->secret(),
 			'url'         => Gatepass_Origin::of_blog(),
 			'landing_url' => Gatepass_Endpoint::url(),
-			'public_key'  => array(
-				'kty' => 'OKP',
-				'crv' => 'Ed25519',
-				'x'   => $key->public_x(),
-			),
+			'public_key'  => $key->to_jwk(),
 			'versions'    => Gatepass_Heartbeat::versions(),
 		);
 

@@ -60,6 +60,7 @@ final class Gatepass_Plugin {
 			( new Gatepass_Sync_Cron() )->register();
 			( new Gatepass_Log() )->register();
 			add_action( Gatepass_Names::CRON_HEARTBEAT, array( 'Gatepass_Pending', 'sweep' ) );
+			add_action( Gatepass_Names::CRON_HEARTBEAT, array( 'Gatepass_Renewal', 'on_cron' ), 20 );
 		}
 		if ( $is_cli ) {
 			$store = new Gatepass_Store();
@@ -259,7 +260,7 @@ final class Gatepass_Plugin {
 			new Gatepass_Log(),
 			$this->pending()
 		);
-		return new Gatepass_Endpoint( $store, $request, new Gatepass_Responder(), $start, $login, Gatepass_Sync::of_this_site() );
+		return new Gatepass_Endpoint( $store, $request, new Gatepass_Responder(), $start, $login, Gatepass_Sync::of_this_site(), new Gatepass_Key_Update( $bridge ) );
 	}
 
 	/**

@@ -24,14 +24,19 @@ final class Gatepass_Poke {
 
 	/**
 	 * When a poke was made that is the broker's, for us, and none that is repeated. Unlike a handoff, one that names a key
-	 * we have not pinned is nobody's: otherwise any stranger could make us ask the bridge. WP-Cron asks all the same.
+	 * we have not pinned is nobody's, unless that key can be learnt: otherwise any stranger could make us pull.
 	 *
 	 * @param string              $unverified_token What was posted.
 	 * @param Gatepass_Connection $connection       The pairing.
+	 * @param callable|null       $learn            Takes the pairing and gives it with the keys of now, or null.
 	 * @return int|null Seconds since 1970; null for one that is not to be taken.
 	 */
-	public static function verify( string $unverified_token, Gatepass_Connection $connection ): ?int {
+	public static function verify( string $unverified_token, Gatepass_Connection $connection, ?callable $learn = null ): ?int {
 		$token = Gatepass_Token::verify( $unverified_token, self::TYPE, $connection->keys(), $connection->site_id() );
+		if ( null !== $learn && null !== $token && ! $token->is_signed() && $token->claim( 'iss' ) === $connection->issuer() ) {
+			$now   = $learn( $connection );
+			$token = null === $now ? null : Gatepass_Token::verify( $unverified_token, self::TYPE, $now->keys(), $now->site_id() );
+		}
 		if ( null === $token || ! $token->is_signed() || $token->claim( 'iss' ) !== $connection->issuer() ) {
 			return null;
 		}
@@ -46,7 +51,7 @@ final class Gatepass_Poke {
 	 */
 	public static function keep( int $issued_at, Gatepass_Connection $connection ): void {
 		if ( $issued_at > self::newest( $connection ) ) {
-			update_option( Gatepass_Names::OPTION_POKED, array( $connection->site_key()->public_x() => $issued_at ), false );
+			update_option( Gatepass_Names::OPTION_POKED, array( $connection->pairing() => $issued_at ), false );
 		}
 	}
 
@@ -58,6 +63,6 @@ final class Gatepass_Poke {
 	 */
 	private static function newest( Gatepass_Connection $connection ): int {
 		$kept = get_option( Gatepass_Names::OPTION_POKED );
-		return is_array( $kept ) ? (int) ( $kept[ $connection->site_key()->public_x() ] ?? 0 ) : 0;
+		return is_array( $kept ) ? (int) ( $kept[ $connection->pairing() ] ?? 0 ) : 0;
 	}
 }

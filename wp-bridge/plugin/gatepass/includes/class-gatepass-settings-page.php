@@ -55,6 +55,13 @@ final class Gatepass_Settings_Page {
 	private $members;
 
 	/**
+	 * The card of the keys.
+	 *
+	 * @var Gatepass_Keys_Card
+	 */
+	private $keys;
+
+	/**
 	 * Constructor.
 	 *
 	 * @param Gatepass_Store         $store    Settings.
@@ -70,6 +77,7 @@ final class Gatepass_Settings_Page {
 		$this->sign_ins = $sign_ins;
 		$this->gate     = new Gatepass_Gate_Card( $store );
 		$this->members  = $members;
+		$this->keys     = new Gatepass_Keys_Card( $store );
 	}
 
 	/**
@@ -78,6 +86,7 @@ final class Gatepass_Settings_Page {
 	public function register(): void {
 		add_action( 'admin_menu', array( $this, 'add_to_menu' ) );
 		add_action( 'admin_post_' . Gatepass_Names::ACTION_SETTINGS, array( $this, 'save' ) );
+		add_action( 'admin_notices', array( $this->keys, 'notice' ) );
 		add_filter( 'plugin_action_links_' . plugin_basename( GATEPASS_FILE ), array( $this, 'add_link' ) );
 	}
 
@@ -160,6 +169,11 @@ final class Gatepass_Settings_Page {
 
 			case 'sync':
 				list( $message, $type ) = $this->members->synchronise();
+				$this->say( $message, $type );
+				break;
+
+			case 'renew_key':
+				list( $message, $type ) = $this->keys->renew();
 				$this->say( $message, $type );
 				break;
 
@@ -255,6 +269,7 @@ final class Gatepass_Settings_Page {
 		} else {
 			$this->render_status( $connection );
 			$this->members->render( $connection );
+			$this->keys->render( $connection );
 		}
 		$this->render_roles();
 		$this->render_gate( $connection );
@@ -285,22 +300,22 @@ final class Gatepass_Settings_Page {
 		echo '<table class="form-table" role="presentation">';
 
 		$since = wp_date( get_option( 'date_format' ) . ', ' . get_option( 'time_format' ), $connection->paired_at() );
-		$this->row( __( 'Paired with', 'gatepass' ), '<code>' . esc_html( $connection->issuer() ) . '</code>' );
-		$this->row( __( 'Since', 'gatepass' ), esc_html( (string) $since ) );
-		$this->row( __( 'Site id', 'gatepass' ), '<code>' . esc_html( $connection->site_id() ) . '</code>' );
-		$this->row(
+		self::row( __( 'Paired with', 'gatepass' ), '<code>' . esc_html( $connection->issuer() ) . '</code>' );
+		self::row( __( 'Since', 'gatepass' ), esc_html( (string) $since ) );
+		self::row( __( 'Site id', 'gatepass' ), '<code>' . esc_html( $connection->site_id() ) . '</code>' );
+		self::row(
 			__( 'Login endpoint', 'gatepass' ),
 			'<code>' . esc_html( Gatepass_Endpoint::url() ) . '</code><p class="description">' . esc_html__( 'Your panel knows this address. It must not be cached or protected by a password.', 'gatepass' ) . '</p>'
 		);
 		if ( null !== $connection->policy()->panel_start_url() ) {
-			$this->row(
+			self::row(
 				__( 'Start address', 'gatepass' ),
 				'<code>' . esc_html( Gatepass_Start::url() ) . '</code><p class="description">' . esc_html__( 'Where your panel’s button leads: a sign-in works only in the browser that it was begun in.', 'gatepass' ) . '</p>'
 			);
 		}
 		$panel = $connection->policy()->panel_url();
 		if ( null !== $panel ) {
-			$this->row( __( 'Panel', 'gatepass' ), '<a href="' . esc_url( $panel ) . '">' . esc_html( $panel ) . '</a>' );
+			self::row( __( 'Panel', 'gatepass' ), '<a href="' . esc_url( $panel ) . '">' . esc_html( $panel ) . '</a>' );
 		}
 		echo '</table><div class="gatepass-buttons">';
 		self::form_start( $on ? 'off' : 'on' );
@@ -435,7 +450,7 @@ final class Gatepass_Settings_Page {
 	 * @param string $label Label, as text.
 	 * @param string $html  Content, escaped.
 	 */
-	private function row( string $label, string $html ): void {
+	public static function row( string $label, string $html ): void {
 		echo '<tr><th scope="row">' . esc_html( $label ) . '</th><td>' . wp_kses_post( $html ) . '</td></tr>';
 	}
 

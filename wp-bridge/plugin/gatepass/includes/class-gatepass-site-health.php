@@ -6,8 +6,8 @@
  */
 
 /**
- * Three tests: is the site paired, do its members follow the panel, and do a POST and a cookie survive the way to and from
- * the login endpoint?
+ * Four tests: is the site paired, do its members follow the panel, do its keys, and do a POST and a cookie survive the way
+ * to and from the login endpoint?
  */
 final class Gatepass_Site_Health {
 
@@ -36,7 +36,7 @@ final class Gatepass_Site_Health {
 	}
 
 	/**
-	 * Adds the tests. The second speaks to the site itself, so it must not hold up the page.
+	 * Adds the tests. The last speaks to the site itself, so it must not hold up the page.
 	 *
 	 * @param array<string,array<string,array<string,mixed>>> $tests Tests that are there.
 	 * @return array<string,array<string,array<string,mixed>>>
@@ -50,6 +50,10 @@ final class Gatepass_Site_Health {
 			$tests['direct'][ Gatepass_Names::HEALTH_SYNC ]    = array(
 				'label' => __( 'Gatepass members', 'gatepass' ),
 				'test'  => array( $this, 'test_sync' ),
+			);
+			$tests['direct'][ Gatepass_Names::HEALTH_KEYS ]    = array(
+				'label' => __( 'Gatepass keys', 'gatepass' ),
+				'test'  => array( $this, 'test_keys' ),
 			);
 			$tests['async'][ Gatepass_Names::HEALTH_ENDPOINT ] = array(
 				'label'             => __( 'Gatepass login endpoint', 'gatepass' ),
@@ -122,6 +126,31 @@ final class Gatepass_Site_Health {
 			__( 'Members do not follow the panel', 'gatepass' ),
 			$words . ' ' . __( 'WordPress asks your panel’s Gatepass every five minutes, if its scheduled tasks (WP-Cron) run and its address can be reached from this server.', 'gatepass' )
 		);
+	}
+
+	/**
+	 * Do the keys follow the panel, and does it know ours?
+	 *
+	 * @return array<string,mixed>
+	 */
+	public function test_keys(): array {
+		$connection = $this->store->connection();
+		if ( null === $connection || $this->store->is_copy() ) {
+			return $this->result( Gatepass_Names::HEALTH_KEYS, 'recommended', __( 'Keys do not follow the panel', 'gatepass' ), __( 'They do as soon as Gatepass is paired.', 'gatepass' ) );
+		}
+		$trouble = Gatepass_Keys_Card::trouble( $connection );
+		if ( null !== $trouble ) {
+			return $this->result( Gatepass_Names::HEALTH_KEYS, 'critical', $trouble[0], $trouble[1] );
+		}
+		if ( time() - $connection->site_key_since() >= Gatepass_Keys_Card::OVERDUE ) {
+			return $this->result(
+				Gatepass_Names::HEALTH_KEYS,
+				'recommended',
+				__( 'This site’s key for Gatepass is overdue', 'gatepass' ),
+				__( 'WordPress renews it every 90 days, but has not been able to. Sign-ins work all the same. Renew it in the settings: the answer says what is in the way.', 'gatepass' )
+			);
+		}
+		return $this->result( Gatepass_Names::HEALTH_KEYS, 'good', __( 'Keys follow the panel', 'gatepass' ), __( 'This site knows your panel’s keys, and your panel’s Gatepass knows this site’s.', 'gatepass' ) );
 	}
 
 	/**

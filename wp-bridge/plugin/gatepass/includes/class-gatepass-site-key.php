@@ -70,6 +70,28 @@ final class Gatepass_Site_Key {
 	}
 
 	/**
+	 * The public half as a JWK.
+	 *
+	 * @return array<string,string>
+	 */
+	public function to_jwk(): array {
+		return array(
+			'kty' => 'OKP',
+			'crv' => 'Ed25519',
+			'x'   => $this->public_x(),
+		);
+	}
+
+	/**
+	 * Its key id.
+	 *
+	 * @return string RFC 7638 thumbprint.
+	 */
+	public function kid(): string {
+		return Gatepass_Key_Set::thumbprint( $this->public_key() );
+	}
+
+	/**
 	 * The site's proof of itself for one request (a `gatepass-site+jwt`).
 	 *
 	 * @param string $site_id Issuer and subject.
@@ -81,7 +103,7 @@ final class Gatepass_Site_Key {
 		$header = array(
 			'alg' => 'EdDSA',
 			'typ' => 'gatepass-site+jwt',
-			'kid' => Gatepass_Key_Set::thumbprint( $this->public_key() ),
+			'kid' => $this->kid(),
 		);
 		$claims = array(
 			'iss' => $site_id,

@@ -22,7 +22,7 @@ final class Gatepass_Store {
 	const MAX_CLOCK_OFFSET = 31536000;
 
 	/**
-	 * The connection, with the policy as last heard.
+	 * The connection, with the policy as last heard and the keys as they are now.
 	 *
 	 * @return Gatepass_Connection|null Null while the site is not paired.
 	 */
@@ -31,9 +31,10 @@ final class Gatepass_Store {
 		if ( null === $connection ) {
 			return null;
 		}
+		$connection = Gatepass_Keys::of( $connection->pairing() )->applied_to( $connection );
 		// A policy heard by a login that was under way while the site was paired anew is not this pairing's.
 		$heard = get_option( Gatepass_Names::OPTION_POLICY );
-		if ( is_array( $heard ) && ( $heard['public_key'] ?? null ) === $connection->site_key()->public_x() ) {
+		if ( is_array( $heard ) && ( $heard['public_key'] ?? null ) === $connection->pairing() ) {
 			$connection = $connection->with_policy( new Gatepass_Policy( $heard['policy'] ?? null ) );
 		}
 		return $connection;
@@ -44,6 +45,7 @@ final class Gatepass_Store {
 	 */
 	const WRITTEN_MEANWHILE = array(
 		Gatepass_Names::OPTION_CONNECTION,
+		Gatepass_Names::OPTION_KEYS,
 		Gatepass_Names::OPTION_POLICY,
 		Gatepass_Names::OPTION_ENABLED,
 		Gatepass_Names::OPTION_SUPPORT,
@@ -77,6 +79,7 @@ final class Gatepass_Store {
 	public function save_connection( Gatepass_Connection $connection ): void {
 		self::forget_cached();
 		update_option( Gatepass_Names::OPTION_CONNECTION, $connection->to_array(), false );
+		delete_option( Gatepass_Names::OPTION_KEYS );
 		delete_option( Gatepass_Names::OPTION_POLICY );
 		delete_option( Gatepass_Names::OPTION_CONFLICT );
 		$this->save_gate_rules( $this->gate_rules_as_stored()->of_pairing( $connection ) );
@@ -95,7 +98,7 @@ final class Gatepass_Store {
 		update_option(
 			Gatepass_Names::OPTION_POLICY,
 			array(
-				'public_key' => $connection->site_key()->public_x(),
+				'public_key' => $connection->pairing(),
 				'policy'     => $policy->to_array(),
 			),
 			false
@@ -108,6 +111,8 @@ final class Gatepass_Store {
 	public function forget_connection(): void {
 		self::forget_cached();
 		delete_option( Gatepass_Names::OPTION_CONNECTION );
+		delete_option( Gatepass_Names::OPTION_KEYS );
+		delete_option( Gatepass_Names::OPTION_KEYS_ASKED );
 		delete_option( Gatepass_Names::OPTION_POLICY );
 		delete_option( Gatepass_Names::OPTION_CLOCK_OFFSET );
 		delete_option( Gatepass_Names::OPTION_CONFLICT );
@@ -200,6 +205,24 @@ final class Gatepass_Store {
 		return array(
 			'site_id' => (string) ( $stored['site_id'] ?? '' ),
 			'code'    => (string) ( $stored['code'] ?? '' ),
+			'key'     => $key,
+		);
+	}
+
+	/**
+	 * The key that the bridge may be asking about now: of a pairing in progress, or else of a renewal.
+	 *
+	 * @return array{site_id:string,key:Gatepass_Site_Key}|null
+	 */
+	public function key_asked_about(): ?array {
+		$pending = $this->pending_pairing();
+		if ( null !== $pending ) {
+			return $pending;
+		}
+		$connection = $this->connection();
+		$key        = null === $connection ? null : Gatepass_Keys::of( $connection->pairing() )->asked_about( time() );
+		return null === $key ? null : array(
+			'site_id' => $connection->site_id(),
 			'key'     => $key,
 		);
 	}

@@ -63,7 +63,7 @@ final class Gatepass_Sync_State {
 	 * @return self
 	 */
 	public static function of( Gatepass_Connection $connection ): self {
-		return self::from_array( get_option( Gatepass_Names::OPTION_SYNC ), $connection->site_key()->public_x() );
+		return self::from_array( get_option( Gatepass_Names::OPTION_SYNC ), $connection->pairing() );
 	}
 
 	/**

@@ -592,7 +592,7 @@ final class Gatepass_Sync {
 	private function is_still( Gatepass_Connection $asked ): bool {
 		Gatepass_Store::forget_cached();
 		$now = $this->store->connection();
-		return '' === $this->reason_not_to( $now ) && $now->site_key()->public_x() === $asked->site_key()->public_x();
+		return '' === $this->reason_not_to( $now ) && $now->pairing() === $asked->pairing();
 	}
 
 	/**
