@@ -20,6 +20,7 @@ mod harness;
 mod heartbeat;
 mod hostile;
 mod identity;
+mod keys;
 mod limits;
 mod member_login;
 mod members;
@@ -225,6 +226,13 @@ gatepass_tests::run! {
         faults::the_button_on_the_temporary_page_repeats_the_attempt,
         faults::after_a_restart_of_the_store_the_page_says_ask_again_and_a_new_click_works,
         changes::after_a_restart_of_the_store_a_site_begins_anew,
+        keys::newer_keys_are_followed_whoever_tells_of_them,
+        keys::a_poke_by_a_key_that_is_not_pinned_has_it_learnt_and_is_judged_then,
+        keys::a_fetch_that_dies_or_is_overtaken_harms_nothing,
+        keys::a_site_that_slept_too_long_says_so_and_signs_in_all_the_same,
+        keys::a_site_gets_a_new_key_of_its_own_and_stays_who_it_is,
+        keys::whatever_is_lost_of_a_renewal_one_of_the_keys_is_the_right_one,
+        keys::a_backup_that_is_too_old_is_told_of_and_one_that_is_not_works,
         faults::with_gatepass_gone_the_page_is_a_503_and_passwords_still_work,
         faults::restarting_gatepass_fails_no_login_that_was_issued_before,
         faults::the_owner_can_switch_it_off_and_on,
