@@ -48,6 +48,8 @@ impl Report {
     }
 }
 
+/// Nor are private keys encrypted.
+const PLAINTEXT: (&str, &str) = ("key files", "warning");
 /// A test's Gatepass is on loopback, and is told so.
 const LOOPBACK: (&str, &str) = ("public url", "warning");
 
@@ -59,7 +61,7 @@ pub async fn a_whole_site_and_deployment_are_well() -> Result {
     let report = Report::of(&gatepass, &redis.url(), &[], None)?;
     let settings =
         report.troubles().into_iter().filter(|trouble| trouble.0 != "settings").collect::<Vec<_>>();
-    assert_eq!((report.status, settings), (Some(0), vec![LOOPBACK]), "{report:?}");
+    assert_eq!((report.status, settings), (Some(0), vec![PLAINTEXT, LOOPBACK]), "{report:?}");
     let checks = |report: &Report| report.findings.len();
     let of_site = Report::of(&gatepass, &redis.url(), &[&site.url], None)?;
     assert_eq!(checks(&of_site), checks(&report));
@@ -104,7 +106,7 @@ pub async fn each_fault_of_a_site_is_found_by_its_own_check() -> Result {
         assert!(report.says(check, said), "{landing:?}: {report:?}");
         // And by no other, unless nothing at all gets through.
         if !matches!(landing, Landing::Password | Landing::Renamed) {
-            assert_eq!(troubles, [LOOPBACK, (check, state)], "{landing:?}");
+            assert_eq!(troubles, [PLAINTEXT, LOOPBACK, (check, state)], "{landing:?}");
         }
         assert_eq!(report.status, Some(i32::from(state == "failed")), "{landing:?}");
     }
@@ -128,13 +130,13 @@ pub async fn each_fault_of_a_deployment_is_found_by_its_own_check() -> Result {
     let gatepass = Gatepass::start(&folder.path().join("one"), "sqlite")?;
     let other = Gatepass::start(&folder.path().join("other"), "sqlite")?;
     let look = |arguments: &[&str]| Report::of(&gatepass, "sqlite", arguments, None);
-    assert_eq!(look(&[])?.troubles(), [LOOPBACK]);
+    assert_eq!(look(&[])?.troubles(), [PLAINTEXT, LOOPBACK]);
 
     let another = look(&["--public-url", &other.url()])?;
-    assert_eq!(another.troubles(), [LOOPBACK, ("instance", "failed")]);
+    assert_eq!(another.troubles(), [PLAINTEXT, LOOPBACK, ("instance", "failed")]);
     let mode = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode));
     mode(&gatepass.data_dir(), 0o755)?;
-    assert_eq!(look(&[])?.troubles(), [("data folder", "warning"), LOOPBACK]);
+    assert_eq!(look(&[])?.troubles(), [("data folder", "warning"), PLAINTEXT, LOOPBACK]);
     mode(&gatepass.data_dir(), 0o700)?;
 
     let keyring = gatepass.data_dir().join("keyring");
@@ -147,7 +149,7 @@ pub async fn each_fault_of_a_deployment_is_found_by_its_own_check() -> Result {
     let redis = Redis::start(&folder.path().join("redis"))?;
     redis.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"])?;
     let evicting = Report::of(&gatepass, &redis.url(), &[], None)?;
-    assert_eq!(evicting.troubles(), [("store", "failed"), LOOPBACK]);
+    assert_eq!(evicting.troubles(), [PLAINTEXT, ("store", "failed"), LOOPBACK]);
     assert!(evicting.says("store", "noeviction"), "{evicting:?}");
     Ok(())
 }
@@ -158,9 +160,9 @@ pub async fn a_certificate_that_ends_soon_is_warned_of_and_one_that_ended_fails(
     #[expect(clippy::disallowed_methods, reason = "a certificate ends at a time of the real clock")]
     let now = OffsetDateTime::now_utc();
     for (days, troubles) in [
-        (90, vec![("proxies", "warning"), LOOPBACK]),
-        (7, vec![("proxies", "warning"), LOOPBACK, ("certificate", "warning")]),
-        (-1, vec![("proxies", "warning"), LOOPBACK, ("panels", "failed")]),
+        (90, vec![PLAINTEXT, ("proxies", "warning"), LOOPBACK]),
+        (7, vec![PLAINTEXT, ("proxies", "warning"), LOOPBACK, ("certificate", "warning")]),
+        (-1, vec![PLAINTEXT, ("proxies", "warning"), LOOPBACK, ("panels", "failed")]),
     ] {
         let port = ports::free_port()?;
         let place = folder.path().join(days.to_string());

@@ -20,6 +20,7 @@ mod harness;
 mod heartbeat;
 mod hostile;
 mod identity;
+mod keyring;
 mod keys;
 mod limits;
 mod member_login;
@@ -159,6 +160,11 @@ gatepass_tests::run! {
         pages::the_owners_and_the_panels_pages_can_be_used_by_everybody,
         someone_else::continuing_ends_the_other_session_in_this_browser_only,
         someone_else::whoever_has_only_the_cookie_of_the_front_page_is_asked_as_well,
+        keyring::keys_are_rotated_when_every_verifier_can_have_the_next_one,
+        keyring::what_ends_logins_says_so_and_asks,
+        keyring::a_keyring_goes_elsewhere_encrypted_and_comes_back,
+        keyring::private_keys_are_wrapped_and_the_doctor_names_those_that_are_not,
+        keyring::a_store_that_is_away_leaves_a_revocation_to_be_told,
         serve::it_starts_with_no_configuration_and_keeps_its_folder_to_itself,
         serve::a_taken_port_an_unusable_folder_and_a_missing_redis_are_told_plainly,
         serve::a_wrong_call_says_what_would_be_right_and_repeats_no_secret,

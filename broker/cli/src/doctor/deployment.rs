@@ -34,6 +34,7 @@ pub(super) async fn look(
     found("data folder", folder(&config.data_dir));
     let (keys, keyring) = keys(config);
     found("keys", keys);
+    found("key files", keyring.as_ref().map_or(Verdict::Unknown, at_rest));
     found("proxies", proxies(config, &instance.public_url));
     let store = match store(config).await {
         Ok(store) => {
@@ -115,14 +116,32 @@ fn keys(config: &Config) -> (Verdict, Option<Keyring>) {
         );
         return (verdict, None);
     }
-    match open::keyring(config) {
-        Ok(keyring) => {
+    match open::keyring_folder(config).open() {
+        Ok(None) => {
+            let verdict = Verdict::failed(
+                "the keyring has no index, keyring.json",
+                "bring the folder back from a backup, or see gatepass keys import",
+            );
+            (verdict, None)
+        }
+        Ok(Some(keyring)) => {
             let published = keyring.key_set().iter().count();
             (Verdict::ok(format!("{published} in force, {} signs", keyring.active_kid())), Some(keyring))
         }
         Err(error) => {
             (Verdict::failed(error.to_string(), "put it right, or bring the folder back from a backup"), None)
         }
+    }
+}
+
+/// Whoever reads a backup or a disk that was thrown away reads plaintext keys.
+fn at_rest(keyring: &Keyring) -> Verdict {
+    match keyring.plaintext_keys() {
+        0 => Verdict::ok("the private keys are encrypted"),
+        plaintext => Verdict::warning(
+            format!("{plaintext} private keys lie in plaintext"),
+            "make a wrapping key with gatepass keys new-wrapping-key, keep it elsewhere, name its file with keyring_key_file, and run gatepass keys rewrap",
+        ),
     }
 }
 
