@@ -36,9 +36,9 @@ struct State {
 
 impl FakeJwks {
     /// Starts one.
-    pub fn start(served: Served) -> Result<Self> {
+    pub fn start(first: Served) -> Result<Self> {
         let port = ports::free_port()?;
-        let state = Arc::new(Mutex::new(State { served, fetched: 0, conditions: Vec::new() }));
+        let state = Arc::new(Mutex::new(State { served: first, fetched: 0, conditions: Vec::new() }));
         let shared = Arc::clone(&state);
         let server = HttpServer::new(move || {
             let state = Arc::clone(&shared);

@@ -19,6 +19,8 @@ gatepass_tests::run! {
         sharing::of_two_brokers_on_one_keyring_one_rotates_and_the_other_signs_with_the_new_key,
         sharing::a_broker_with_an_old_copy_says_so_and_signs_nothing,
         sharing::a_keyring_that_cannot_be_read_verifies_and_signs_nothing,
+        sharing::a_revocation_that_nobody_finished_is_finished_by_a_broker,
+        sharing::no_token_lives_longer_than_the_operator_lets_it,
         sharing::a_key_that_is_revoked_on_the_site_is_replaced_before_anything_is_issued,
         sharing::a_site_gets_the_signed_sets_that_lead_from_its_own_to_the_present_one,
         sharing::a_pairing_code_of_before_a_rotation_still_pairs,

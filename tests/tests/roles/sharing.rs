@@ -2,9 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatepass_core::clock::{Clock, System, random_bytes};
+use gatepass_core::event::{Actor, Context};
+use gatepass_core::keyring::revoke_everywhere;
+use gatepass_core::store::redis::{Options, Redis};
+use gatepass_core::{Store, Timestamp};
 use gatepass_keys::{Action, KeyId, KeyState, Keyring, KeyringError, KeyringFolder, Step, Wrapping};
 use gatepass_tests::api::PanelApi;
 use gatepass_tests::gatepass::Gatepass;
@@ -167,22 +172,64 @@ pub async fn a_keyring_that_cannot_be_read_verifies_and_signs_nothing() -> Resul
     Ok(())
 }
 
-pub async fn a_key_that_is_revoked_on_the_site_is_replaced_before_anything_is_issued() -> Result {
-    let world = World::start(TIMES, None).await?;
+pub async fn a_revocation_that_nobody_finished_is_finished_by_a_broker() -> Result {
+    // A bridge that fetches seldom: it knows the key still, and the store alone refuses.
+    let world = World::start(SELDOM, None).await?;
     let issued = world.api.issue("mia").await?;
-    let first = kid(issued.token())?;
-    let revoked: KeyId = first.parse()?;
-    let reason = "a test".to_owned();
+    let (revoked, reason): (KeyId, _) = (kid(issued.token())?.parse()?, "a test".to_owned());
     let keyring = Keys::of(&world.broker).change(|_| vec![Action::Revoke { kid: revoked, reason }])?;
-    // The broker finds it within a second, marks every site and only then announces.
-    let second = keyring.active_kid().to_string();
-    assert_ne!(first, second);
     eventually("the token of the revoked key is refused", async || {
-        let answer = world.redeem(issued.token()).await?;
-        Ok(["handoff_revoked", "handoff_invalid"].contains(&answer.code()))
+        let body = serde_json::json!({
+            "token": issued.token(), "attempt": gatepass_tests::wordpress::new_attempt()?,
+            "client_ip": null, "preview": true,
+        });
+        let answer = world.site.ask(&world.code, "/wp/v1/redemptions", &body).await?;
+        assert_ne!(answer.code(), "handoff_invalid", "the bridge has forgotten the key");
+        Ok(answer.code() == "handoff_revoked")
     })
     .await?;
-    assert_eq!(world.log_in().await?, second);
+    assert_eq!(world.log_in().await?, keyring.active_kid().to_string());
+    eventually("it is announced", async || {
+        Ok(world.broker.command(&["audit", "tail", "--json", "--kind", "key.revoked"])?.contains("a test"))
+    })
+    .await
+}
+
+pub async fn a_key_that_is_revoked_on_the_site_is_replaced_before_anything_is_issued() -> Result {
+    let world = World::start(TIMES, None).await?;
+    let store: Arc<dyn Store> = Arc::new(Redis::connect(&world.redis.url(), &Options::default()).await?);
+    let keys = Keys::of(&world.broker);
+    // More than once, so that the broker surely has the keyring of before at least once.
+    for _ in 0..5 {
+        eventually("there is a next key", async || Ok(Keys::next(&keys.now()?).is_some())).await?;
+        let signs = kid(world.api.issue("mia").await?.token())?;
+        let (kid_of_before, reason): (KeyId, _) = (signs.parse()?, "a test".to_owned());
+        let revoked = kid_of_before.clone();
+        let keyring = keys.change(|_| vec![Action::Revoke { kid: revoked, reason }])?;
+        let context = Context::new("revoking".parse()?, Actor::Operator);
+        let told = revoke_everywhere(&store, &kid_of_before, System.now(), &context).await?;
+        assert!(told.sites.is_empty(), "{told:?}");
+        let issued = world.api.issue("mia").await?;
+        assert_eq!(kid(issued.token())?, keyring.active_kid().to_string());
+        assert_eq!(world.redeem(issued.token()).await?.ok()?["subject"], "mia");
+    }
+    Ok(())
+}
+
+pub async fn no_token_lives_longer_than_the_operator_lets_it() -> Result {
+    let world = World::start(&["--max-token-lifetime", "30"], None).await?;
+    let issue =
+        async |body: Value| world.api.site_call(reqwest::Method::POST, "/handoffs", Some(&body)).await;
+    let too_long = issue(serde_json::json!({ "subject": "mia", "ttl": 31 })).await?;
+    assert_eq!(
+        (too_long.code(), &too_long.body["errors"][0]["field"]),
+        ("validation_failed", &Value::from("ttl"))
+    );
+    issue(serde_json::json!({ "subject": "mia", "ttl": 30 })).await?.ok()?;
+    // The site's own policy says 60.
+    let issued = issue(serde_json::json!({ "subject": "mia" })).await?.ok()?;
+    let expires_at: Timestamp = serde_json::from_value(issued["expires_at"].clone())?;
+    assert!(System.now().age_at(expires_at) <= Duration::from_secs(30), "{issued}");
     Ok(())
 }
 

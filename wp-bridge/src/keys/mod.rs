@@ -124,3 +124,86 @@ impl Keys {
         told
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use actix_web::rt;
+    use gatepass_keys::{KeySet, SigningKey};
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    /// Looks until it is told to go on, and finds nothing new.
+    #[derive(Debug, Default)]
+    struct Slow {
+        looks: AtomicUsize,
+        go_on: Notify,
+    }
+
+    #[async_trait]
+    impl Source for Slow {
+        fn current(&self) -> Option<Arc<PublishedKeys>> {
+            let key = SigningKey::generate([1; 32]).public().clone();
+            Some(Arc::new(PublishedKeys::new(KeySet::new([key]), 1, Vec::new())))
+        }
+
+        async fn look(&self) -> Result<(), NotTold> {
+            self.looks.fetch_add(1, Ordering::SeqCst);
+            self.go_on.notified().await;
+            Ok(())
+        }
+    }
+
+    fn invented(number: usize) -> KeyId {
+        let mut seed = [2; 32];
+        seed[..8].copy_from_slice(&number.to_be_bytes());
+        SigningKey::generate(seed).kid().clone()
+    }
+
+    #[test]
+    fn many_who_seek_share_one_look_and_no_more_than_so_many_wait() {
+        rt::System::new().block_on(async {
+            let source = Arc::new(Slow::default());
+            let keys = Arc::new(Keys::new(Arc::clone(&source) as Arc<dyn Source>));
+            let seek = |number| {
+                let keys = Arc::clone(&keys);
+                rt::spawn(async move { keys.with(&invented(number)).await.map(|_| ()) })
+            };
+            let first = seek(0);
+            rt::task::yield_now().await;
+            let waiting: Vec<_> = (1..MAX_WAITING).map(seek).collect();
+            rt::task::yield_now().await;
+            let one_more = seek(MAX_WAITING).await.unwrap();
+            assert_eq!(one_more.unwrap_err().code(), Code::Overloaded);
+            assert!(
+                keys.with(SigningKey::generate([1; 32]).kid()).await.is_ok(),
+                "a known key waits for nothing"
+            );
+            assert_eq!(source.looks.load(Ordering::SeqCst), 1);
+
+            source.go_on.notify_one();
+            first.await.unwrap().unwrap();
+            // Those who came after it had begun share the next one.
+            source.go_on.notify_one();
+            for one in waiting {
+                one.await.unwrap().unwrap();
+            }
+            assert_eq!(source.looks.load(Ordering::SeqCst), 2);
+        });
+    }
+
+    #[test]
+    fn a_look_whose_asker_went_away_is_made_anew() {
+        rt::System::new().block_on(async {
+            let source = Arc::new(Slow::default());
+            let keys = Keys::new(Arc::clone(&source) as Arc<dyn Source>);
+            let gone = tokio::time::timeout(Duration::from_millis(1), keys.with(&invented(0))).await;
+            assert!(gone.is_err());
+            source.go_on.notify_one();
+            assert!(keys.with(&invented(0)).await.is_ok());
+            assert_eq!(source.looks.load(Ordering::SeqCst), 2);
+        });
+    }
+}

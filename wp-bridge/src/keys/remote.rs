@@ -143,7 +143,9 @@ impl Source for RemoteKeys {
     async fn look(&self) -> Result<(), NotTold> {
         match self.fetch().await {
             Ok(found) => {
-                found.into_iter().for_each(|found| self.take(found));
+                if let Some(found) = found {
+                    self.take(found);
+                }
                 if self.turns(Tone::Well) {
                     tracing::info!("the issuer's keys can be fetched again");
                 }

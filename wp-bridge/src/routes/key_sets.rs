@@ -51,14 +51,11 @@ impl KeySetAnswer {
     /// The set that the pairing string promised, or else the present one.
     pub(super) fn promised(published: &PublishedKeys, fingerprint: Option<&str>) -> Self {
         let promised = fingerprint.and_then(|fingerprint| published.signed_with_fingerprint(fingerprint));
-        match promised.or_else(|| published.signed_now()) {
-            Some(set) => Self::signed(set),
-            None => {
-                let keys = published.key_set().iter();
-                let keys = keys.map(|key| StatedKey { key: key.to_jwk(), status: None });
-                Self { version: published.version(), keys: keys.collect() }
-            }
+        if let Some(set) = promised.or_else(|| published.signed_now()) {
+            return Self::signed(set);
         }
+        let unstated = |key: &VerificationKey| StatedKey { key: key.to_jwk(), status: None };
+        Self { version: published.version(), keys: published.key_set().iter().map(unstated).collect() }
     }
 }
 
