@@ -155,7 +155,7 @@ impl Play<'_> {
 
     /// Enters a token that was issued, or that may have been.
     fn issued(&mut self, issuing: &Issuing, ticket: Ticket, answer: Option<Issuance>) -> Outcome {
-        let expected = self.model.issue(issuing.subject, self.now);
+        let expected = self.model.issue(issuing.subject, issuing.key, self.now);
         prop_assert_eq!(answer.unwrap_or(expected), expected);
         if expected == Issuance::Issued {
             let lives =

@@ -45,7 +45,10 @@ impl Model {
         self.members[subject].is_some_and(|(until, _)| until.is_some_and(|until| now < until))
     }
 
-    pub fn issue(&self, subject: usize, now: Timestamp) -> Issuance {
+    pub fn issue(&self, subject: usize, key: usize, now: Timestamp) -> Issuance {
+        if self.revoked_keys[key] {
+            return Issuance::KeyRevoked;
+        }
         match self.members[subject] {
             None => Issuance::MemberNotFound,
             Some(_) if self.may_come_in(subject, now) => Issuance::Issued,
