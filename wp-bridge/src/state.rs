@@ -32,6 +32,8 @@ pub struct BridgeState {
     pub(crate) pulls: Regulars,
     /// How often it may say what it has applied.
     pub(crate) acks: Regulars,
+    /// How often it may ask for its key to be renewed, for which it is called.
+    pub(crate) renewals: Regulars,
     pub(crate) tally: Tally,
 }
 
@@ -60,6 +62,7 @@ impl BridgeState {
             pairing: Strangers::default(),
             pulls: Regulars::new(50_000, 300),
             acks: Regulars::new(200_000, 300),
+            renewals: Regulars::new(60_000_000, 10),
             tally: Tally::default(),
         })
     }

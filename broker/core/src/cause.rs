@@ -199,6 +199,9 @@ explanations! {
             "Look at the note: a page cache, a redirect or a security plugin may stand in between.";
         "replace_required" "The site is paired already, and the old key was not shown."
             "If this is meant to be: gatepass site pairing-code --replace.";
+        "key_superseded" "The site's key was to be renewed by one that is not its key any more."
+            "Did two processes renew at once, the first has won, and all is well. Else a key of before may be in other \
+             hands: it ends within the hour; to end it at once: gatepass site revoke-key.";
         "identity_conflict" "The site says that it has another address than the registered one."
             "Register that address, or correct it in WordPress under Settings, General.";
     }

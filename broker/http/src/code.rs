@@ -119,6 +119,8 @@ table! {
         causes ["challenge_failed"];
     PairingReplaceRequired "pairing_replace_required" 409
         "This site is paired already; its operator must allow the new pairing." causes ["replace_required"];
+    SiteKeySuperseded "site_key_superseded" 409 "The site has another key by now; renew with that one."
+        causes ["key_superseded"];
     SiteIdentityConflict "site_identity_conflict" 409 "The site's address is not the registered one."
         causes ["identity_conflict"];
 }

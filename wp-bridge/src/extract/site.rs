@@ -11,6 +11,7 @@ use gatepass_core::SiteId;
 use gatepass_core::event::{Actor, Context};
 use gatepass_core::site::Site;
 use gatepass_http::{ClientAddress, Code, Problem, RequestIdOf, bearer};
+use gatepass_keys::KeyId;
 use gatepass_keys::token::TokenError;
 use gatepass_keys::token::site::Unverified;
 
@@ -21,6 +22,8 @@ use crate::BridgeState;
 pub struct ProvenSite {
     /// The site.
     pub site: Arc<Site>,
+    /// The key that proved it.
+    pub key: KeyId,
     /// What the trail says of this request.
     pub context: Context,
 }
@@ -38,8 +41,8 @@ impl FromRequest for ProvenSite {
             let state = state.ok_or_else(|| Problem::new(Code::Internal))?;
             let RequestIdOf(request_id) = request_id.await?;
             let invalid = || Problem::new(Code::SiteProofInvalid);
-            let site = prove(&state, &proof.ok_or_else(invalid)?, from.await?).await?;
-            Ok(Self { site, context: Context::new(request_id, Actor::Site) })
+            let (site, key) = prove(&state, &proof.ok_or_else(invalid)?, from.await?).await?;
+            Ok(Self { site, key, context: Context::new(request_id, Actor::Site) })
         })
     }
 }
@@ -48,7 +51,7 @@ async fn prove(
     state: &BridgeState,
     unverified_proof: &str,
     from: ClientAddress,
-) -> Result<Arc<Site>, Problem> {
+) -> Result<(Arc<Site>, KeyId), Problem> {
     let unverified = Unverified::parse(unverified_proof).map_err(|error| refused(&error))?;
     let unverified_id: Option<SiteId> = unverified.claimed_site().parse().ok();
     let invalid = || Problem::new(Code::SiteProofInvalid);
@@ -57,9 +60,17 @@ async fn prove(
     unverified.check_claims(&state.bridge, now.secs()).map_err(|error| refused(&error))?;
     // Unknown, not paired, and paired with another key: all the same to a stranger.
     let site = state.sites.get_for_stranger(id, from, now).await?.ok_or_else(invalid)?;
-    let key = &site.paired.as_ref().ok_or_else(invalid)?.key;
-    unverified.verify(key, &state.bridge, now.secs()).map_err(|error| refused(&error))?;
-    Ok(site)
+    let paired = site.paired.as_ref().ok_or_else(invalid)?;
+    let mut found = None;
+    for key in paired.keys_at(now) {
+        let proof = Unverified::parse(unverified_proof);
+        match proof.and_then(|proof| proof.verify(key, &state.bridge, now.secs())) {
+            Ok(_) => return Ok((Arc::clone(&site), key.kid().clone())),
+            // What the present key says is what the site is told.
+            Err(error) => found = found.or(Some(error)),
+        }
+    }
+    Err(found.map_or_else(invalid, |error| refused(&error)))
 }
 
 fn refused(error: &TokenError) -> Problem {

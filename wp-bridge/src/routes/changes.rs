@@ -167,7 +167,7 @@ fn ack(said: SaidOfOne, field: &str, errors: &mut FieldErrors) -> Ack {
 
 pub(super) async fn acknowledge(
     state: web::Data<BridgeState>,
-    Then(ProvenSite { site, context }, Json(said)): Then<ProvenSite, Json<Said>>,
+    Then(ProvenSite { site, context, .. }, Json(said)): Then<ProvenSite, Json<Said>>,
 ) -> Result<HttpResponse, Problem> {
     let now = state.ambient.now();
     state.acks.admit(site.id, now)?;

@@ -38,7 +38,7 @@ struct Answer<'a> {
 pub(super) async fn create(
     state: web::Data<BridgeState>,
     from: ClientAddress,
-    Then(ProvenSite { site, mut context }, Json(said)): Then<ProvenSite, Json<Said>>,
+    Then(ProvenSite { site, key: kid, mut context }, Json(said)): Then<ProvenSite, Json<Said>>,
 ) -> Result<HttpResponse, Problem> {
     context.client_ip = Some(from.0);
     let Said { versions, url, landing_url, checks } = said;
@@ -50,7 +50,6 @@ pub(super) async fn create(
     }
     Problem::check(errors)?;
     let not_paired = || Problem::new(Code::SiteProofInvalid);
-    let kid = site.paired.as_ref().map(|paired| paired.key.kid().clone()).ok_or_else(not_paired)?;
     let heartbeat = Heartbeat { kid, url, landing_url, versions, checks };
     let now = state.ambient.now();
     match state.store.hear(site.id, &heartbeat, now, &context).await? {

@@ -7,6 +7,7 @@ mod member;
 mod outcomes;
 mod pairings;
 mod redemptions;
+mod site_keys;
 
 use actix_web::web;
 use gatepass_core::site::Policy;
@@ -30,6 +31,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         )
         .service(at("/wp/v1/pairings").route(web::post().to(pairings::create)))
         .service(at("/wp/v1/key-sets").route(web::get().to(key_sets::read)))
+        .service(at("/wp/v1/site-key").route(web::post().to(site_keys::create)))
         .service(at("/wp/v1/heartbeat").route(web::post().to(heartbeats::create)))
         .service(at("/wp/v1/redemptions").route(web::post().to(redemptions::create)))
         .service(at("/wp/v1/redemptions/{id}/outcome").route(web::post().to(outcomes::create)));

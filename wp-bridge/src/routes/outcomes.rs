@@ -13,7 +13,7 @@ use crate::extract::ProvenSite;
 pub(super) async fn create(
     state: web::Data<BridgeState>,
     path: web::Path<String>,
-    Then(ProvenSite { site, context }, Json(outcome)): Then<ProvenSite, Json<Outcome>>,
+    Then(ProvenSite { site, context, .. }, Json(outcome)): Then<ProvenSite, Json<Outcome>>,
 ) -> Result<HttpResponse, Problem> {
     let id: HandoffId = path.parse().map_err(|_| Problem::new(Code::HandoffNotFound))?;
     if let Outcome::Failed { code, .. } = &outcome

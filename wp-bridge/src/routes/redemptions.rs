@@ -144,7 +144,7 @@ async fn keys_for(state: &BridgeState, unverified_token: &str) -> Result<Arc<Pub
 
 pub(super) async fn create(
     state: web::Data<BridgeState>,
-    Then(ProvenSite { site, mut context }, Json(body)): Then<ProvenSite, Json<Presented>>,
+    Then(ProvenSite { site, mut context, .. }, Json(body)): Then<ProvenSite, Json<Presented>>,
 ) -> Result<HttpResponse, Problem> {
     context.client_ip = body.client_ip;
     context.user_agent = validate::user_agent(&body.user_agent);

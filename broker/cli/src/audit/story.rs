@@ -88,6 +88,7 @@ impl End {
             EventKind::MemberRefused
             | EventKind::MemberSyncFailed
             | EventKind::SitePairingRefused
+            | EventKind::SiteKeyRefused
             | EventKind::SiteHeartbeatRefused => Some(Seen::Nothing.as_str()),
             _ => end.seen,
         };
@@ -130,6 +131,7 @@ fn refuses(event: &Event) -> bool {
                 | EventKind::MemberRefused
                 | EventKind::MemberSyncFailed
                 | EventKind::SitePairingRefused
+                | EventKind::SiteKeyRefused
                 | EventKind::SiteHeartbeatRefused
         )
     )
@@ -262,6 +264,7 @@ mod tests {
             ("member.synced member.sync_failed:email_taken", Seen::Nothing),
             ("site.heartbeat_refused:limit_site", Seen::Nothing),
             ("site.pairing_refused:limit_address", Seen::Nothing),
+            ("site.key_refused:key_superseded", Seen::Nothing),
             ("handoff.revoked:all_of_subject", Seen::Nothing),
         ] {
             assert_eq!(end_of(text).unwrap().seen, Some(seen.as_str()), "{text}");
