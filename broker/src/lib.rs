@@ -12,6 +12,7 @@ pub mod keyring;
 mod places;
 pub mod routes;
 pub mod state;
+mod uses;
 mod waits;
 
 pub use routes::routes;

@@ -14,6 +14,7 @@ use crate::asking::Asker;
 use crate::delivery::Delivery;
 use crate::keyring::SharedKeyring;
 use crate::places::Places;
+use crate::uses::Uses;
 use crate::waits::Waits;
 
 /// The state of the broker.
@@ -29,6 +30,7 @@ pub struct BrokerState {
     /// The longest life of a token, in seconds; a site's policy counts up to it.
     pub(crate) max_token_lifetime: u32,
     pub(crate) clients: ShortMemory<String, Client>,
+    pub(crate) uses: Uses,
     pub(crate) sites: SiteMemory,
     pub(crate) destinations: Arc<Destinations>,
     pub(crate) asker: Asker,
@@ -66,6 +68,7 @@ impl BrokerState {
             jwks_max_age: 300,
             max_token_lifetime: *LIFETIME_SECS.end(),
             clients,
+            uses: Uses::default(),
             sites,
             destinations,
             asker,

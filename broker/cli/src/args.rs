@@ -18,7 +18,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use url::Url;
 
-use crate::when::When;
+use crate::when::{Span, When};
 
 /// One click from a subscription panel into WordPress.
 #[derive(Parser)]
@@ -459,6 +459,14 @@ pub(crate) enum ClientCommand {
     },
     /// List API keys, without the keys
     List,
+    /// Make a new API key for the same panel, the only line on stdout; the old one is good for a while yet
+    Roll {
+        /// As `client list` shows it
+        id: ClientId,
+        /// For how long the old key is good yet: 30m, 24h or 7d; 0m ends it at once
+        #[arg(long, default_value = "24h", value_name = "TIME")]
+        overlap: Span,
+    },
     /// Revoke an API key
     Revoke {
         /// As `client list` shows it
@@ -512,6 +520,17 @@ pub(crate) enum SiteCommand {
         id: SiteId,
         /// Where it is now, such as https://new.example.com
         url: Origin,
+        /// Do it without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// End the key of a site at once, and every login that was issued for it; the site pairs again
+    RevokeKey {
+        /// As `site list` shows it
+        id: SiteId,
+        /// Why, for the trail
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
         /// Do it without asking
         #[arg(long)]
         yes: bool,

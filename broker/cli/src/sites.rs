@@ -8,10 +8,11 @@ use gatepass_core::event::Context;
 use gatepass_core::heartbeat::Pulse;
 use gatepass_core::pairing::make_code;
 use gatepass_core::site::{Policy, Site};
+use gatepass_core::site_key::SiteKeyRevocation;
 use gatepass_core::store::{ChangePolicy, PolicyChange, SiteCreation, SiteMove};
 use gatepass_core::trail::Retention;
 use gatepass_core::validate::{self, FieldError, FieldErrors};
-use gatepass_core::{Clock, SiteId, Store};
+use gatepass_core::{Clock, SiteId, Store, Timestamp};
 use serde_json::{Value, json};
 
 use crate::args::{OrNone, PolicyArgs, SiteCommand};
@@ -84,6 +85,7 @@ pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Fai
             let site = found(store.site(id).await?, id)?;
             let mut value = describe(&site);
             if let (Some(members), Some(progress)) = (value.as_object_mut(), store.progress(id).await?) {
+                members.insert("key".to_owned(), described_key(&site, &progress, now));
                 members.insert("progress".to_owned(), described(&progress));
                 members.insert("failed".to_owned(), json!(members::failed(&*store, id).await?));
             }
@@ -131,6 +133,30 @@ pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Fai
                 SiteMove::SiteNotFound => found(None, id).map(|_| ()),
             }
         }
+        SiteCommand::RevokeKey { id, reason, yes } => {
+            let site = found(store.site(id).await?, id)?;
+            if !yes {
+                return Err(Failure::Usage(format!(
+                    "this ends the pairing of {}: nobody comes in by button there until it is paired again; say --yes \
+                     if you mean it",
+                    site.origin
+                )));
+            }
+            match store.revoke_site_key(id, now, &context.noting(reason)).await? {
+                SiteKeyRevocation::Revoked(kid) => {
+                    eprintln!(
+                        "The key {kid} of {} is refused everywhere within a second. To pair it again: gatepass site \
+                         pairing-code {id}",
+                        site.origin
+                    );
+                    Ok(())
+                }
+                SiteKeyRevocation::NotPaired => {
+                    Err(Failure::Failed(format!("{} is not paired", site.origin)))
+                }
+                SiteKeyRevocation::SiteNotFound => found(None, id).map(|_| ()),
+            }
+        }
         SiteCommand::Remove { id, yes } => {
             let site = found(store.site(id).await?, id)?;
             if !yes {
@@ -161,6 +187,20 @@ fn describe(site: &Site) -> Value {
         "start_url": site.start_url(),
         "seen": site.pulse.seen,
         "policy": site.policy,
+    })
+}
+
+/// The key by which a site proves itself: which, since when, when it was last used, and the one before.
+fn described_key(site: &Site, progress: &Progress, now: Timestamp) -> Value {
+    let Some(paired) = &site.paired else { return Value::Null };
+    let previous = paired.previous.as_ref().filter(|previous| now < previous.until);
+    let heard = site.pulse.seen.as_ref().map(|seen| seen.at);
+    json!({
+        "kid": paired.key.kid(),
+        "since": paired.key_since(),
+        "age_days": paired.key_since().age_at(now).as_secs() / (24 * 60 * 60),
+        "last_used_at": heard.max(progress.delivery.pulled_at),
+        "previous": previous.map(|previous| json!({ "kid": previous.key.kid(), "until": previous.until })),
     })
 }
 

@@ -24,11 +24,15 @@ impl When {
     }
 }
 
-impl FromStr for When {
+/// For how long: a number of seconds, minutes, hours or days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span(pub(crate) Duration);
+
+impl FromStr for Span {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let ago = || {
+        let read = || {
             let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
             let seconds = match unit {
                 "s" => 1,
@@ -37,11 +41,18 @@ impl FromStr for When {
                 "d" => 24 * 60 * 60,
                 _ => return None,
             };
-            number
-                .parse::<u32>()
-                .ok()
-                .map(|number| Self::Ago(Duration::from_secs(u64::from(number) * seconds)))
+            let number = number.parse::<u32>().ok()?;
+            Some(Self(Duration::from_secs(u64::from(number) * seconds)))
         };
+        read().ok_or("expected a time such as 30m, 24h or 7d")
+    }
+}
+
+impl FromStr for When {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ago = || text.parse().ok().map(|Span(span)| Self::Ago(span));
         let time = |text: String| serde_json::from_value(text.into()).ok().map(Self::At);
         ago()
             .or_else(|| time(text.to_owned()))

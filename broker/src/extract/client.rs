@@ -49,8 +49,10 @@ impl FromRequest for Authenticated {
             let (name, look_up) = (hash.as_str().to_owned(), state.store.client(&hash));
             let found =
                 state.clients.get_for_stranger(name, from.await?, state.ambient.now(), look_up).await?;
-            match found.filter(|client| client.revoked_at.is_none()) {
+            let now = state.ambient.now();
+            match found.filter(|client| client.is_live(now)) {
                 Some(client) => {
+                    state.uses.note(&state.store, client.id, now);
                     let context = Context::new(request_id, Actor::Client(client.id));
                     Ok(Self { client, context })
                 }
