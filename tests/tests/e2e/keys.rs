@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gatepass_core::clock::{Clock, System, random_bytes};
+use gatepass_keys::{Action, KeyState, Keyring, KeyringError, KeyringFolder, Step, Wrapping};
 use gatepass_tests::wordpress::{self, ADMIN, PASSWORD};
 use gatepass_tests::{Result, Stack};
 use reqwest::StatusCode;
@@ -580,5 +582,97 @@ pub async fn a_backup_that_is_too_old_is_told_of_and_one_that_is_not_works() -> 
     house.let_time_pass()?;
     assert_eq!(house.poke('m').await?, StatusCode::OK);
     assert_eq!(house.pinned()?, (6, 0));
+    Ok(())
+}
+
+/// Changes the broker's keyring as an operator may, whether or not it is due.
+fn change(stack: &Stack, decide: impl FnOnce(&Keyring) -> Vec<Action>) -> Result<Keyring> {
+    let folder = KeyringFolder::new(stack.gatepass.data_dir().join("keyring"), Wrapping::none());
+    let now = u64::try_from(System.now().secs())?;
+    let decide = |keyring: &Keyring| Ok::<_, KeyringError>(decide(keyring));
+    Ok(folder.change(random_bytes(&System)?, now, "a test", decide)?)
+}
+
+/// The key that is next signs, and another is published.
+fn rotate(stack: &Stack) -> Result<u64> {
+    let next = |keyring: &Keyring| {
+        let next = keyring.entries().iter().find(|key| key.state == KeyState::Next);
+        next.map(|key| key.kid.clone())
+    };
+    let publish = |keyring: &Keyring| match next(keyring) {
+        None => vec![Action::Take(Step::Publish)],
+        Some(_) => Vec::new(),
+    };
+    change(stack, publish)?;
+    change(stack, |keyring| next(keyring).map(|kid| Action::Take(Step::Promote(kid))).into_iter().collect())?;
+    Ok(change(stack, publish)?.revision())
+}
+
+/// Waits until the site has pinned at least this version. It asks every five minutes what has changed, and is told then;
+/// here it asks all the time.
+async fn wait_until_site_has(stack: &Stack, version: u64) -> Result {
+    let mut pinned = 0;
+    for _ in 0..60 {
+        let said = stack.wordpress.eval(
+            "Gatepass_Sync::of_this_site()->run( 3 ); Gatepass_Store::forget_cached(); echo ( new Gatepass_Store() )->connection()->keys_version();",
+        )?;
+        pinned = said.parse()?;
+        if pinned >= version {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    Err(format!("version {pinned} instead of {version}").into())
+}
+
+pub async fn a_real_site_follows_its_real_broker_and_no_login_fails() -> Result {
+    let stack = Stack::start().await?;
+    let sign_in = async |subject: &str| -> Result {
+        let (_, handoff) = stack.handoff(subject).await?;
+        let answer = stack.wordpress.visitor().redeem(&handoff, &wordpress::new_attempt()?).await?;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{subject}");
+        Ok(())
+    };
+    // Rotation for rotation.
+    for number in 0..2 {
+        let version = rotate(&stack)?;
+        sign_in(&format!("keys-real-{number}")).await?;
+        wait_until_site_has(&stack, version).await?;
+    }
+    // Asleep through many, and awake by a member that its panel changes: the poke is by a key it has never heard of.
+    let mut version = 0;
+    for _ in 0..12 {
+        version = rotate(&stack)?;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    stack.member("keys-awake").await?;
+    for _ in 0..100 {
+        if stack.wordpress.user_id("keys-awake@example.com")?.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(stack.wordpress.user_id("keys-awake@example.com")?.is_some(), "the poke was taken");
+    wait_until_site_has(&stack, version).await?;
+    let lost = "echo Gatepass_Keys::of( ( new Gatepass_Store() )->connection()->pairing() )->lost();";
+    assert_eq!(stack.wordpress.eval(lost)?, "0");
+    // An emergency: the key that leaked vouches for the fresh ones once, and never again.
+    let emergency = change(&stack, |_| vec![Action::ReplaceAll { reason: "a test".to_owned() }])?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    sign_in("keys-emergency").await?;
+    wait_until_site_has(&stack, emergency.revision()).await?;
+
+    // A pairing code from before a rotation pairs all the same, and leads to the keys of now.
+    let code = stack.gatepass.command(&["site", "pairing-code", stack.api.site(), "--replace"])?;
+    let version = rotate(&stack)?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    stack.wordpress.pair(code.trim())?;
+    sign_in("keys-paired-again").await?;
+    wait_until_site_has(&stack, version).await?;
+    // And the operator sees which version the site has.
+    stack.wordpress.eval("( new Gatepass_Heartbeat( new Gatepass_Store(), new Gatepass_Bridge( new Gatepass_Store() ) ) )->beat();")?;
+    let pinned = stack.wordpress.eval("echo ( new Gatepass_Store() )->connection()->keys_version();")?;
+    let shown: Value = serde_json::from_str(&stack.gatepass.command(&["site", "show", stack.api.site()])?)?;
+    assert_eq!(shown["seen"]["versions"]["keys"], pinned.as_str(), "{shown}");
     Ok(())
 }

@@ -84,7 +84,7 @@ final class Gatepass_Heartbeat {
 		$answer = $this->bridge->heartbeat(
 			$connection,
 			array(
-				'versions'    => self::versions(),
+				'versions'    => self::versions() + array( 'keys' => (string) $connection->keys_version() ),
 				'url'         => Gatepass_Origin::of_blog(),
 				'landing_url' => Gatepass_Endpoint::url(),
 			),

@@ -123,12 +123,14 @@ final class Gatepass_Pairing {
 	 */
 	private function body( Gatepass_Pairing_String $code, Gatepass_Site_Key $key ): array {
 		$body = array(
-			'site_id'     => $code->site_id(),
-			'secret'      => $code->secret(),
-			'url'         => Gatepass_Origin::of_blog(),
-			'landing_url' => Gatepass_Endpoint::url(),
-			'public_key'  => $key->to_jwk(),
-			'versions'    => Gatepass_Heartbeat::versions(),
+			'site_id'          => $code->site_id(),
+			'secret'           => $code->secret(),
+			'url'              => Gatepass_Origin::of_blog(),
+			'landing_url'      => Gatepass_Endpoint::url(),
+			'public_key'       => $key->to_jwk(),
+			'versions'         => Gatepass_Heartbeat::versions(),
+			// They may have changed since the code was made.
+			'keys_fingerprint' => $code->keys_fingerprint(),
 		);
 
 		// Paired as this site before: the old key vouches for the new one.
