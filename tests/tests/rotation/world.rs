@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use gatepass_tests::api::member;
 use gatepass_tests::fake_site::{FakeSite, PairingCode};
 use gatepass_tests::gatepass::Gatepass;
 use gatepass_tests::redis::Redis;
 use gatepass_tests::{PanelApi, Result, WordPress, ports};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::tally::Tally;
@@ -150,8 +151,10 @@ impl World {
                     "WordPress has pinned version {pinned}, and {published} is published"
                 )));
             }
-            // Whatever makes WordPress ask; here another login.
-            self.api(0).put_status("latecomer", "active").await?;
+            // Whatever makes WordPress ask; here a change of a member.
+            let mut wanted = member("latecomer");
+            wanted["membership"]["plan"] = json!(format!("after {:?}", since.elapsed()));
+            self.api(0).put_and_wait("latecomer", &wanted, 5).await?.ok()?;
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     }
