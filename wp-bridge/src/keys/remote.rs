@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use gatepass_http::metrics;
 use gatepass_http::outbound::{CallError, read_body};
 use gatepass_keys::PublishedKeys;
 use reqwest::StatusCode;
@@ -125,6 +126,7 @@ impl RemoteKeys {
                 kept.write(&self.url, &found.keys);
             }
         }
+        metrics::keyring(found.keys.key_set().iter().count(), None);
         *self.found.write().unwrap_or_else(PoisonError::into_inner) = Some(found);
     }
 
