@@ -228,7 +228,7 @@ fn clocks() -> impl Strategy<Value = Clocks> {
 }
 
 fn cases() -> u32 {
-    if std::env::var_os("GATEPASS_TEST_LONG").is_some() { 3000 } else { 60 }
+    if std::env::var_os("GATEPASS_TEST_LONG").is_some() { 500 } else { 60 }
 }
 
 fn live(policy: RotationPolicy, clocks: Clocks, events: &[Event]) -> Result<World, String> {
