@@ -604,6 +604,16 @@ pub async fn nothing_stays_when_the_plugin_is_deleted() -> Result {
     let stack = Stack::start().await?;
     let (_, _, user) = sign_in(&stack, "log-uninstalled").await?;
     owner(&stack).await?.get(SIGN_INS).await?;
+    // A fetch of the broker's keys, and a renewal of the site's that has not come to its end.
+    stack.wordpress.eval(
+        "$store = new Gatepass_Store(); ( new Gatepass_Key_Update( new Gatepass_Bridge( $store ) ) )->fetch( $store->connection() ); \
+         Gatepass_Keys::change( $store->connection(), function ( $now, $keys ) { return $keys->with_pending( time() ); } );",
+    )?;
+    let keys = "SELECT option_name FROM wp_options WHERE option_name LIKE 'gatepass\\_keys%' ORDER BY 1";
+    assert_eq!(
+        stack.wordpress.query(keys)?.split_whitespace().collect::<Vec<_>>(),
+        ["gatepass_keys", "gatepass_keys_asked"]
+    );
     let left = "SELECT 'table', table_name FROM information_schema.tables WHERE table_name LIKE '%gatepass%' UNION \
          SELECT 'option', option_name FROM wp_options WHERE option_name LIKE '%gatepass%' OR option_value LIKE '%gatepass\\_%' UNION \
          SELECT 'meta', meta_key FROM wp_usermeta WHERE meta_key LIKE '%gatepass%' OR meta_value LIKE '%gatepass%'";
