@@ -676,3 +676,27 @@ pub async fn a_real_site_follows_its_real_broker_and_no_login_fails() -> Result 
     assert_eq!(shown["seen"]["versions"]["keys"], pinned.as_str(), "{shown}");
     Ok(())
 }
+
+pub async fn a_real_bridge_takes_the_sites_new_key_and_the_one_before_for_a_while() -> Result {
+    let stack = Stack::start().await?;
+    let eval = |code: &str| stack.wordpress.eval(code);
+    let kid =
+        "Gatepass_Store::forget_cached(); echo ( new Gatepass_Store() )->connection()->site_key()->kid();";
+    let renew = "echo Gatepass_Renewal::of_this_site()->run();";
+    let pull = "echo Gatepass_Sync::of_this_site()->run( 20 )->outcome();";
+    let before = eval(kid)?;
+    let backup = eval("echo base64_encode( serialize( get_option( 'gatepass_keys' ) ) );")?;
+    assert_eq!(eval(renew)?, "");
+    let after = eval(kid)?;
+    assert_ne!(after, before);
+    let (_, handoff) = stack.handoff("keys-renewed").await?;
+    let answer = stack.wordpress.visitor().redeem(&handoff, &wordpress::new_attempt()?).await?;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert_eq!(eval(pull)?, "complete");
+
+    // A backup with the key before works for an hour, but gets no third key in the place of the second.
+    eval(&format!("update_option( 'gatepass_keys', unserialize( base64_decode( '{backup}' ) ) );"))?;
+    assert_eq!((eval(kid)?, eval(pull)?), (before, "complete".to_owned()));
+    assert_eq!(eval(renew)?, "site_key_superseded");
+    Ok(())
+}

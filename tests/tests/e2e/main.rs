@@ -239,6 +239,7 @@ gatepass_tests::run! {
         keys::a_site_gets_a_new_key_of_its_own_and_stays_who_it_is,
         keys::whatever_is_lost_of_a_renewal_one_of_the_keys_is_the_right_one,
         keys::a_real_site_follows_its_real_broker_and_no_login_fails,
+        keys::a_real_bridge_takes_the_sites_new_key_and_the_one_before_for_a_while,
         keys::a_backup_that_is_too_old_is_told_of_and_one_that_is_not_works,
         faults::with_gatepass_gone_the_page_is_a_503_and_passwords_still_work,
         faults::restarting_gatepass_fails_no_login_that_was_issued_before,

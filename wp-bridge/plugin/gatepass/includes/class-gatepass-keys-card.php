@@ -139,6 +139,9 @@ final class Gatepass_Keys_Card {
 			case 'site_proof_invalid':
 				return __( 'Your panel’s Gatepass does not know this site’s key. Pair this site again with a new pairing code.', 'gatepass' );
 
+			case 'site_key_superseded':
+				return __( 'This site’s key was renewed since this WordPress was backed up, or by a copy of it. Pair this site again with a new pairing code.', 'gatepass' );
+
 			case 'pairing_challenge_failed':
 				return __( 'Your panel’s Gatepass asked this site back, and did not get the right answer. A cache, a firewall or a second copy of this site may be in the way.', 'gatepass' );
 		}
