@@ -165,6 +165,20 @@ suite! {
         a_client_is_found_by_its_keys_hash,
         revoking_a_client_keeps_the_first_time,
         its_tenants_trail_tells_of_it,
+        a_rolled_key_ends_with_its_overlap_and_no_later_than_it_would,
+        the_list_tells_when_a_key_was_last_used,
+    }
+    site_keys {
+        both_keys_prove_a_site_for_an_hour,
+        a_lost_answer_is_asked_for_again_and_a_stolen_key_takes_nothing,
+        of_racing_renewals_one_wins,
+        a_revoked_key_ends_the_pairing_and_voids_what_was_issued,
+    }
+    keyrings {
+        the_newest_revision_stays_and_is_told_once,
+        of_racing_announcements_each_is_told_once,
+        a_key_that_is_revoked_everywhere_opens_and_signs_nothing_anywhere,
+        a_site_that_is_registered_meanwhile_refuses_a_revoked_key_too,
     }
     events {
         a_trail_is_ordered_and_paged,
