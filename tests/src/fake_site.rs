@@ -48,6 +48,8 @@ pub struct FakeSite {
     pub pokes: Pokes,
     challenge: Arc<Mutex<Challenge>>,
     landing: Arc<Mutex<Landing>>,
+    /// The key that answers challenges.
+    pending: Arc<Mutex<Arc<SigningKey>>>,
     server: ServerHandle,
     http: reqwest::Client,
 }
@@ -94,7 +96,8 @@ impl FakeSite {
 
     fn start_at(port: u16) -> Result<Self> {
         let key = forge::strange_key()?;
-        let answers = Arc::new(SigningKey::from_pkcs8_pem(&key.to_pkcs8_pem()?)?);
+        let pending = Arc::new(Mutex::new(Arc::new(SigningKey::from_pkcs8_pem(&key.to_pkcs8_pem()?)?)));
+        let answers = Arc::clone(&pending);
         let stranger = Arc::new(forge::strange_key()?);
         let challenge = Arc::new(Mutex::new(Challenge::Signed));
         let landing = Arc::new(Mutex::new(Landing::Whole));
@@ -108,6 +111,7 @@ impl FakeSite {
             App::new().default_service(web::to(
                 move |request: HttpRequest, query: web::Query<Asked>, form: String| {
                     let endpoint = endpoint.clone();
+                    let key = Arc::clone(&key.lock().unwrap_or_else(PoisonError::into_inner));
                     let landing = *spoiled.lock().unwrap_or_else(PoisonError::into_inner);
                     let challenge = *behaviour.lock().unwrap_or_else(PoisonError::into_inner);
                     let answer = if query.action == "gatepass" {
@@ -139,6 +143,7 @@ impl FakeSite {
             pokes,
             challenge,
             landing,
+            pending,
             server: handle,
             http,
         })
@@ -152,6 +157,11 @@ impl FakeSite {
     /// How it answers from now on.
     pub fn answers(&self, challenge: Challenge) {
         *self.challenge.lock().unwrap_or_else(PoisonError::into_inner) = challenge;
+    }
+
+    /// Which key answers challenges from now on.
+    pub fn answers_by(&self, key: SigningKey) {
+        *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
     }
 
     /// How its login endpoint answers browsers from now on.

@@ -239,3 +239,39 @@ pub async fn an_odd_request_of_a_site_is_answered_plainly(stack: &Stack) -> Resu
     }
     Ok(())
 }
+
+pub async fn a_site_renews_its_key_and_a_thief_of_the_old_one_does_not(stack: &Stack) -> Result {
+    let (mut site, code) = paired(stack).await?;
+    let asked = |key: &gatepass_keys::SigningKey, proof: String| json!({ "public_key": { "kty": "OKP", "crv": "Ed25519", "x": key.public().x() }, "proof": proof });
+    let (next, thiefs) = (gatepass_tests::forge::strange_key()?, gatepass_tests::forge::strange_key()?);
+    let proof_by = |site: &FakeSite, key: &gatepass_keys::SigningKey| {
+        gatepass_keys::token::site::sign(key, &site.claims(&code)).expose().to_owned()
+    };
+    let path = "/wp/v1/site-key";
+    // A thief of the key has not the site: the challenge is answered by another.
+    let stolen = asked(&thiefs, proof_by(&site, &thiefs));
+    assert_eq!(site.ask(&code, path, &stolen).await?.code(), "pairing_challenge_failed");
+    let body = asked(&next, proof_by(&site, &next));
+    let of_another = asked(&next, site.proof(&site.claims(&code)));
+    assert_eq!(site.ask(&code, path, &of_another).await?.code(), "validation_failed");
+    assert_eq!(site.post(&code, path, None, &body).await?.code(), "site_proof_invalid");
+    site.answers_by(gatepass_keys::SigningKey::from_pkcs8_pem(&next.to_pkcs8_pem()?)?);
+    let answer = site.ask(&code, path, &body).await?.ok()?;
+    assert_eq!(answer["kid"], next.public().kid().as_str());
+    assert!(answer["overlap_until"].is_string(), "{answer}");
+    // The answer was lost: the old key asks again, and is good for all else meanwhile, but for no other key.
+    assert_eq!(site.ask(&code, path, &body).await?.ok()?, answer);
+    site.changes(&code, 0, None).await?.ok()?;
+    site.answers_by(gatepass_keys::SigningKey::from_pkcs8_pem(&thiefs.to_pkcs8_pem()?)?);
+    let refused = site.ask(&code, path, &stolen).await?;
+    assert_eq!((refused.status, refused.code()), (StatusCode::CONFLICT, "site_key_superseded"));
+    site.key = next;
+    site.changes(&code, 0, None).await?.ok()?;
+    let shown: Value = serde_json::from_str(&stack.gatepass.command(&["site", "show", &code.site])?)?;
+    assert_eq!(shown["key"]["kid"], site.key.public().kid().as_str());
+    assert!(shown["key"]["previous"]["kid"].is_string(), "{shown}");
+    stack.gatepass.command(&["site", "revoke-key", &code.site, "--reason", "test", "--yes"])?;
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    assert_eq!(site.changes(&code, 0, None).await?.code(), "site_proof_invalid");
+    Ok(())
+}

@@ -50,6 +50,7 @@ gatepass_tests::run! {
         doctor::a_real_wordpress_is_well,
         bridge::a_pairing_code_works_once_and_only_whole,
         bridge::whoever_has_the_code_but_not_the_site_pairs_nothing,
+        bridge::a_site_renews_its_key_and_a_thief_of_the_old_one_does_not,
         bridge::pairing_again_needs_the_old_key_or_the_operators_word,
         bridge::a_site_must_prove_who_it_is,
         bridge::a_site_redeems_only_its_own_tokens,
