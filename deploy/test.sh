@@ -17,7 +17,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lib/build.sh
 . "$here/lib/build.sh"
 
-stages=(setup format php build unit failover soak rotation e2e demo lint)
+stages=(setup format php build unit failover soak roles rotation e2e demo lint)
 
 usage() {
   cat <<'USAGE'
@@ -45,6 +45,7 @@ describe() {
     build) echo "build all programs and tests, in one profile" ;;
     failover) echo "two Gatepass on a Redis with sentinels whose primary is killed, cut off, emptied, stopped" ;;
     soak) echo "sites that follow their panels while Gatepass is killed, Redis restarted, and they go down themselves" ;;
+    roles) echo "broker and bridge as processes of their own: keys over HTTP, and a keyring that several share" ;;
     rotation) echo "keys rotated again and again under load, roles apart, WordPress with its pinned keys; then all replaced" ;;
     unit) echo "unit tests, the stores' conformance suite on SQLite and a real Redis, what fuzzing kept, also in PHP" ;;
     e2e) echo "end to end: Chromium, WordPress on MariaDB, nginx and php-fpm, Gatepass on Redis" ;;
@@ -140,7 +141,7 @@ stage_format() { check "format" cargo fmt --all --check; }
 stage_lint() {
   # --all-targets leaves out the tests that a plain `cargo test` leaves out.
   check "clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
-  check "clippy on the tests left out of that" cargo clippy --locked --workspace --test e2e --test demo --test failover --test soak --test rotation --test php --bench login --bench screenshots -- -D warnings
+  check "clippy on the tests left out of that" cargo clippy --locked --workspace --test e2e --test demo --test failover --test soak --test roles --test rotation --test php --bench login --bench screenshots -- -D warnings
 }
 
 stage_php() {
@@ -163,7 +164,7 @@ php_syntax() {
 stage_build() {
   check "build" cargo build --locked --workspace --bins
   check "build of the tests" cargo test --locked --workspace --no-run
-  check "build of the end-to-end tests" cargo test --locked --workspace --test e2e --test demo --test failover --test soak --test rotation --test php --no-run
+  check "build of the end-to-end tests" cargo test --locked --workspace --test e2e --test demo --test failover --test soak --test roles --test rotation --test php --no-run
 }
 
 stage_unit() {
@@ -180,6 +181,11 @@ stage_failover() {
 stage_soak() {
   cargo build --locked --workspace --bins || { check "build of the programs" false; return; }
   check "soak" cargo test --locked --workspace --test soak
+}
+
+stage_roles() {
+  cargo build --locked --workspace --bins || { check "build of the programs" false; return; }
+  tests roles cargo test --locked --workspace --test roles "${filter[@]}"
 }
 
 stage_rotation() {
