@@ -103,8 +103,11 @@ impl WordPress {
     }
 
     /// It is under another address from now on, at the same server.
-    pub fn move_to(&mut self, url: &str) {
+    pub fn move_to(&mut self, url: &str) -> Result {
+        let config = self.folder.join("lab.php");
+        fs::write(&config, fs::read_to_string(&config)?.replace(&self.url, url))?;
         url.clone_into(&mut self.url);
+        Ok(())
     }
 
     /// The folder that is served.

@@ -3,11 +3,13 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatepass_core::site::is_loopback;
 use gatepass_core::store::Status;
 use gatepass_core::trail::Retention;
 use gatepass_core::{Store, Timestamp};
+use gatepass_http::Code;
 use gatepass_keys::{JwkSet, Keyring};
 use url::Url;
 
@@ -65,9 +67,9 @@ pub(super) async fn look(
         }
     }
     if let Some(keyring) = keyring
-        && let Ok(seen) = caller.get(at(public, ".well-known/jwks.json")).await
+        && let Some(served) = served_keys(caller, public, &keyring).await
     {
-        found("instance", same_instance(&seen, &keyring, public));
+        found("instance", served.verdict(public));
     }
     if let Ok(seen) = caller.get(at(bridge, "wp/v1/redemptions")).await {
         found("bridge", is_bridge(&seen, bridge));
@@ -246,10 +248,7 @@ fn public_url(url: &Url) -> Verdict {
 fn ready(seen: &Seen, url: &Url) -> Verdict {
     match seen.status {
         200 if seen.body.starts_with(b"{\"status\":\"ok\"") => Verdict::ok(format!("{url} is ready")),
-        503 => Verdict::failed(
-            format!("{url} answers, but has no store"),
-            "see the checks of the store, and the log",
-        ),
+        503 => not_ready(seen, url),
         status @ 300..=399 => Verdict::failed(
             format!("{url} redirects ({status}, to {})", seen.header("location")),
             "set public_url and bridge_url to the address that is redirected to: panels and sites follow no redirect",
@@ -261,15 +260,71 @@ fn ready(seen: &Seen, url: &Url) -> Verdict {
     }
 }
 
-fn same_instance(seen: &Seen, keyring: &Keyring, url: &Url) -> Verdict {
-    let served: Option<JwkSet> = serde_json::from_slice(&seen.body).ok();
-    if served.is_some_and(|served| served == keyring.key_set().to_jwks()) {
-        Verdict::ok(format!("{url} serves the keys of this data folder"))
-    } else {
-        Verdict::failed(
-            format!("{url} serves other keys than those of this data folder: it is another Gatepass"),
-            "point the name (or the proxy) here, or name the right folder with --data-dir; restart serve if the keys changed",
-        )
+fn not_ready(seen: &Seen, url: &Url) -> Verdict {
+    let problem: serde_json::Value = serde_json::from_slice(&seen.body).unwrap_or_default();
+    match problem.get("code").and_then(serde_json::Value::as_str) {
+        Some(code) if code == Code::KeyringStale.as_str() => Verdict::failed(
+            format!("{url} signs nothing: its keyring is not the newest that there was, or cannot be read"),
+            "see that the keyring's folder is mounted there, and gatepass keys verify",
+        ),
+        Some(code) if code == Code::KeysUnavailable.as_str() => Verdict::failed(
+            format!("{url} knows no keys yet"),
+            "let the bridge reach jwks_url, and see its log",
+        ),
+        _ => Verdict::failed(
+            format!("{url} answers, but has no store"),
+            "see the checks of the store, and the log",
+        ),
+    }
+}
+
+/// Looks more than once: a keyring that was just changed is read within a second or two.
+async fn served_keys(caller: &Caller, url: &Url, keyring: &Keyring) -> Option<ServedKeys> {
+    let mut served = None;
+    for _ in 0..3 {
+        served = Some(ServedKeys::of(&caller.get(at(url, ".well-known/jwks.json")).await.ok()?, keyring));
+        if served != Some(ServedKeys::Older) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    served
+}
+
+/// What a service publishes, beside the keyring in the data folder.
+#[derive(PartialEq, Eq)]
+enum ServedKeys {
+    Same,
+    /// Some of them.
+    Older,
+    Others,
+}
+
+impl ServedKeys {
+    fn of(seen: &Seen, keyring: &Keyring) -> Self {
+        let Ok(served) = serde_json::from_slice::<JwkSet>(&seen.body) else { return Self::Others };
+        let ours = keyring.key_set().to_jwks();
+        if served == ours {
+            Self::Same
+        } else if served.keys.iter().any(|key| ours.keys.contains(key)) {
+            Self::Older
+        } else {
+            Self::Others
+        }
+    }
+
+    fn verdict(&self, url: &Url) -> Verdict {
+        match self {
+            Self::Same => Verdict::ok(format!("{url} serves the keys of this data folder")),
+            Self::Older => Verdict::failed(
+                format!("{url} serves an older copy of the keys of this data folder"),
+                "see that the service reads this folder (is it mounted there?), and its log",
+            ),
+            Self::Others => Verdict::failed(
+                format!("{url} serves other keys than those of this data folder: it is another Gatepass"),
+                "point the name (or the proxy) here, or name the right folder with --data-dir",
+            ),
+        }
     }
 }
 

@@ -85,9 +85,10 @@ fn seed() -> Result<[u8; 32], Failure> {
 
 /// Opening looks at permissions, states, signatures and thumbprints of what is needed; this looks at the rest.
 async fn verify(at: &At<'_>) -> Result<(), Failure> {
+    // In this order: a running broker may change the keyring at any moment, and then announces it.
+    let seen = at.store.keyring_revision().await?;
     let keyring = at.keyring()?;
     let unused = at.folder.check()?;
-    let seen = at.store.keyring_revision().await?;
     if seen > keyring.revision() {
         return Err(Failure::Failed(format!(
             "the store has seen revision {seen} of the keyring, and this is revision {}: it is an old copy; bring the newest one here, or import an export",
