@@ -76,7 +76,7 @@ pub async fn what_ends_logins_says_so_and_asks() -> Result {
     assert_said(&keys(at, &["rotate", "--emergency", "--yes"])?, 2, &["--reason"], "");
     assert_eq!(list(at)?["revision"], 1);
     assert_said(&keys(at, &[&revoke[..], &["--yes"]].concat())?, 0, &["Nothing that was signed"], "");
-    assert_eq!(in_state(&list(at)?, "revoked"), [kid.clone()]);
+    assert_eq!(in_state(&list(at)?, "revoked"), std::slice::from_ref(&kid));
     assert!(!at.join(format!("gatepass-data/keyring/{kid}.pem")).exists());
     // Whoever was interrupted says it again.
     assert_said(&keys(at, &[&revoke[..], &["--yes"]].concat())?, 0, &["revoked already"], "");
@@ -110,7 +110,7 @@ pub async fn a_keyring_goes_elsewhere_encrypted_and_comes_back() -> Result {
     assert_said(&keys(at, &["init"])?, 1, &["the store knows a keyring", "keys import"], "");
     assert_said(&keys(at, &import)?, 0, &["The keyring is here"], "");
     assert!(list(at)?["revision"].as_u64() > Some(seen));
-    assert_eq!(in_state(&list(at)?, "active"), [kid.clone()]);
+    assert_eq!(in_state(&list(at)?, "active"), std::slice::from_ref(&kid));
     // An older copy of the folder is found out.
     let index = fs::read(at.join("gatepass-data/keyring/keyring.json"))?;
     assert_said(&keys(at, &["revoke", &kid, "--reason", "leaked", "--yes"])?, 0, &[], "");
@@ -152,7 +152,7 @@ pub async fn private_keys_are_wrapped_and_the_doctor_names_those_that_are_not() 
     Ok(())
 }
 
-pub async fn a_store_that_is_away_leaves_a_revocation_to_be_told() -> Result {
+pub async fn without_a_store_nothing_is_revoked_and_the_same_command_works_afterwards() -> Result {
     let folder = tempfile::tempdir()?;
     let redis = Redis::start(&folder.path().join("redis"))?;
     let gatepass = Gatepass::start(folder.path(), &redis.url())?;

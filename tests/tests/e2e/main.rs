@@ -165,7 +165,7 @@ gatepass_tests::run! {
         keyring::what_ends_logins_says_so_and_asks,
         keyring::a_keyring_goes_elsewhere_encrypted_and_comes_back,
         keyring::private_keys_are_wrapped_and_the_doctor_names_those_that_are_not,
-        keyring::a_store_that_is_away_leaves_a_revocation_to_be_told,
+        keyring::without_a_store_nothing_is_revoked_and_the_same_command_works_afterwards,
         serve::it_starts_with_no_configuration_and_keeps_its_folder_to_itself,
         serve::a_taken_port_an_unusable_folder_and_a_missing_redis_are_told_plainly,
         serve::a_wrong_call_says_what_would_be_right_and_repeats_no_secret,
