@@ -47,9 +47,11 @@ pub async fn a_preview_tells_who_it_would_be_and_spends_nothing(stack: &Stack) -
         assert!(jti.as_str().is_some_and(|jti| jti.len() == 36), "{jti}");
         let policy = answer["policy"].take();
         assert_eq!(policy["require_binding"], false);
+        assert!(answer["keys_version"].take().as_u64().is_some_and(|version| version > 0));
         let expected = json!({
             "preview": true, "handoff_id": issued.id, "jti": null, "subject": "mia",
             "member": { "display_name": "Member mia" }, "actor": null, "policy": null,
+            "keys_version": null,
         });
         assert_eq!(answer, expected, "and not a word more");
         assert_eq!(place.api.handoff(&issued.id).await?["state"], "issued");
