@@ -387,7 +387,7 @@ pub(crate) enum KeysCommand {
     /// Refuse all that a key has signed, from now on and everywhere; status 1 names the sites that could not be told
     Revoke {
         /// As `keys list` shows it
-        #[arg(value_name = "KID")]
+        #[arg(value_name = "KID", allow_hyphen_values = true)]
         kid: KeyId,
         /// Why, for the trail
         #[arg(long, value_name = "TEXT")]
@@ -655,5 +655,19 @@ impl<T: FromStr> FromStr for OrNone<T> {
     type Err = T::Err;
     fn from_str(text: &str) -> Result<Self, T::Err> {
         if text == "none" { Ok(Self(None)) } else { text.parse().map(Some).map(Self) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_id_may_begin_with_a_hyphen() {
+        let kid = format!("-F{}", "A".repeat(41));
+        let args = Args::try_parse_from(["gatepass", "keys", "revoke", &kid, "--reason", "stolen", "--yes"]);
+        let command = args.unwrap().command;
+        let Command::Keys(KeysCommand::Revoke { kid: read, .. }) = command else { panic!("{command:?}") };
+        assert_eq!(read.as_str(), kid);
     }
 }
