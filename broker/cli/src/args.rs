@@ -267,6 +267,9 @@ pub(crate) enum Command {
     /// changes within seconds
     #[command(subcommand)]
     Member(MemberCommand),
+    /// The store as a whole: a backup of it
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Check this deployment and its sites from the outside, and say what to do about what is not well; status 1 if
     /// something failed
     Doctor(DoctorArgs),
@@ -595,6 +598,15 @@ pub(crate) enum MemberCommand {
     EndSessions {
         #[command(flatten)]
         member: OneMember,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Write all that is in a store on SQLite into a new file, beside a running Gatepass
+    Backup {
+        /// Where to
+        file: PathBuf,
     },
 }
 

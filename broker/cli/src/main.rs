@@ -19,6 +19,7 @@ mod operator;
 mod output;
 mod serve;
 mod sites;
+mod store;
 mod when;
 
 use std::process::ExitCode;
@@ -70,6 +71,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Keys(command) => keys::run(&config, command).await,
             Command::Member(command) => members::run(&config, command).await,
             Command::Site(command) => sites::run(&config, command).await,
+            Command::Store(command) => store::run(&config, command).await,
             Command::Audit(command) => audit::run(&config, command).await,
         }
     })

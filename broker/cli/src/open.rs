@@ -1,6 +1,7 @@
 //! Opening what is in the data folder.
 
 use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use gatepass_core::clock::{System, random_bytes};
@@ -23,12 +24,17 @@ fn data_dir(config: &Config) -> Result<(), Failure> {
     })
 }
 
+/// Where a store on `SQLite` is.
+pub(crate) fn database(config: &Config) -> PathBuf {
+    config.data_dir.join("gatepass.db")
+}
+
 /// The store. What `retention` says is removed at once, so it is for the server: its command line may know less.
 pub(crate) async fn store(config: &Config, retention: Retention) -> Result<Arc<dyn Store>, Failure> {
     Ok(match &config.store {
         StoreChoice::Sqlite => {
             data_dir(config)?;
-            Arc::new(Sqlite::open(&config.data_dir.join("gatepass.db"), &System)?.limited(config.limits))
+            Arc::new(Sqlite::open(&database(config), &System)?.limited(config.limits))
         }
         StoreChoice::Redis(url, options) => {
             let redis = Redis::connect(url, options).await?;
