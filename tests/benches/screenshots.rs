@@ -117,7 +117,25 @@ async fn of_the_bound_start(save: &impl AsyncFn(&Browser, &str) -> Result) -> Re
     owner
         .execute("document.querySelector('#gatepass-exempt').scrollIntoView({ block: 'center' })", Vec::new())
         .await?;
-    save(&owner, "settings-gate").await
+    save(&owner, "settings-gate").await?;
+    let to_keys = "[...document.querySelectorAll('.gatepass-card h2')].find( h => h.textContent.startsWith('Keys') ).scrollIntoView()";
+    owner.execute(to_keys, Vec::new()).await?;
+    save(&owner, "settings-keys").await?;
+    for (state, name) in
+        [("with_refused_at( 1 )", "key-unknown"), ("with_followed( null, 1, 99 )", "keys-lost")]
+    {
+        stack.wordpress.eval(&format!(
+            "Gatepass_Keys::change( ( new Gatepass_Store() )->connection(), function ( $now, $keys ) {{ \
+             return $keys->with_refused_at( 0 )->{state}; }} );"
+        ))?;
+        owner.refresh().await?;
+        save(&owner, &format!("settings-{name}")).await?;
+        owner.execute(to_keys, Vec::new()).await?;
+        save(&owner, &format!("settings-{name}-card")).await?;
+    }
+    owner.goto(&format!("{site}/wp-admin/site-health.php")).await?;
+    owner.wait_for_text("lost track").await?;
+    save(&owner, "site-health-keys").await
 }
 
 async fn of_logins(save: &impl AsyncFn(&Browser, &str) -> Result) -> Result {

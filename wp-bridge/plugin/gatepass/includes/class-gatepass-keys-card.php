@@ -59,31 +59,33 @@ final class Gatepass_Keys_Card {
 		if ( $keys->is_refused( time() ) ) {
 			return array(
 				__( 'Gatepass does not know this site’s key any more', 'gatepass' ),
-				__( 'Nobody can sign in by button. An older backup of this site may have been restored, or its key or the site itself was removed at your panel’s Gatepass. Pair this site again with a new pairing code.', 'gatepass' ),
+				__( 'Nobody can sign in by button here. This WordPress may have been restored from an older backup or copied from another, or its key or the site itself was removed at your panel’s Gatepass. Ask whoever runs your panel for a new pairing code, and pair this site again. Passwords go on working.', 'gatepass' ),
 			);
 		}
 		if ( $keys->lost() > 0 ) {
 			return array(
 				__( 'This site has lost track of your panel’s keys', 'gatepass' ),
-				__( 'Customers can still sign in, but this site can no longer tell by itself what comes from your panel, and learns of changes later. It was probably away for long. Pair this site again with a new pairing code.', 'gatepass' ),
+				__( 'Customers can still sign in, but this site can no longer tell by itself what comes from your panel, and learns of changes some minutes later. It was probably away for long. Ask whoever runs your panel for a new pairing code, and pair this site again.', 'gatepass' ),
 			);
 		}
 		return null;
 	}
 
 	/**
-	 * Tells the owner on every page of wp-admin when the site has to be paired again.
+	 * Tells the owner on every page of wp-admin but the one that shows this card when the site has to be paired again.
 	 */
 	public function notice(): void {
-		if ( ! current_user_can( Gatepass_Settings_Page::CAPABILITY ) ) {
+		$screen = get_current_screen();
+		if ( ! current_user_can( Gatepass_Settings_Page::CAPABILITY )
+			|| ( null !== $screen && 'settings_page_' . Gatepass_Names::SETTINGS_PAGE === $screen->id ) ) {
 			return;
 		}
 		$connection = $this->store->connection();
 		$trouble    = null === $connection || $this->store->is_copy() ? null : self::trouble( $connection );
 		if ( null !== $trouble ) {
 			printf(
-				'<div class="notice notice-error"><p><strong>%s</strong> %s <a href="%s">%s</a></p></div>',
-				esc_html( $trouble[0] . '.' ),
+				'<div class="notice notice-error"><p><strong>%s</strong></p><p>%s</p><p><a href="%s">%s</a></p></div>',
+				esc_html( $trouble[0] ),
 				esc_html( $trouble[1] ),
 				esc_url( Gatepass_Settings_Page::url() ),
 				esc_html__( 'Gatepass settings', 'gatepass' )
@@ -104,7 +106,7 @@ final class Gatepass_Keys_Card {
 			: '<span class="gatepass-badge is-off">' . esc_html__( 'Pair again', 'gatepass' ) . '</span>';
 		echo '</h2>';
 		if ( null !== $trouble ) {
-			echo '<p>' . esc_html( $trouble[0] . '. ' . $trouble[1] ) . '</p>';
+			echo '<p><strong>' . esc_html( $trouble[0] ) . '</strong></p><p>' . esc_html( $trouble[1] ) . '</p>';
 		}
 		echo '<table class="form-table" role="presentation">';
 		/* translators: %d: a number. */
@@ -114,9 +116,19 @@ final class Gatepass_Keys_Card {
 		$age = sprintf( __( 'Since %s. WordPress renews it every 90 days.', 'gatepass' ), (string) $since );
 		Gatepass_Settings_Page::row( __( 'Key of this site', 'gatepass' ), '<code>' . esc_html( $connection->site_key()->kid() ) . '</code><p class="description">' . esc_html( $age ) . '</p>' );
 		echo '</table>';
+		if ( null === $trouble ) {
+			self::render_renewal();
+		}
+		echo '</div>';
+	}
+
+	/**
+	 * The button.
+	 */
+	private static function render_renewal(): void {
 		Gatepass_Settings_Page::form_start( 'renew_key' );
 		echo '<div class="gatepass-buttons"><button type="submit" class="button">' . esc_html__( 'Renew this site’s key', 'gatepass' ) . '</button>';
-		echo '<span class="description">' . esc_html__( 'If it may have come into other hands, with a backup for example. Nobody is signed out.', 'gatepass' ) . '</span></div></form></div>';
+		echo '<span class="description">' . esc_html__( 'If it may have come into other hands, with a backup for example. Nobody is signed out. The key before counts for another hour; pairing again ends it at once.', 'gatepass' ) . '</span></div></form>';
 	}
 
 	/**

@@ -261,20 +261,29 @@ final class Gatepass_Settings_Page {
 	 * The first tab.
 	 */
 	private function render_settings(): void {
-		$connection = $this->store->connection();
+		$connection  = $this->store->connection();
+		$has_to_pair = false;
 		$this->store->pending_pairing(); // Which removes one that is too old.
 		echo '<p>' . esc_html__( 'Your customers press a button in their subscription panel and are signed in here: without a password, and only while their membership is active.', 'gatepass' ) . '</p>';
 		if ( null === $connection ) {
 			$this->render_pairing( false );
 		} else {
+			// What has to be done comes first.
+			$has_to_pair = ! $this->store->is_copy() && null !== Gatepass_Keys_Card::trouble( $connection );
+			if ( $has_to_pair ) {
+				$this->keys->render( $connection );
+				$this->render_pairing( true );
+			}
 			$this->render_status( $connection );
 			$this->members->render( $connection );
-			$this->keys->render( $connection );
+			if ( ! $has_to_pair ) {
+				$this->keys->render( $connection );
+			}
 		}
 		$this->render_roles();
 		$this->render_gate( $connection );
 		$this->render_support();
-		if ( null !== $connection ) {
+		if ( null !== $connection && ! $has_to_pair ) {
 			$this->render_pairing( true );
 		}
 	}
@@ -290,9 +299,13 @@ final class Gatepass_Settings_Page {
 		if ( $this->store->is_copy() ) {
 			echo '<span class="gatepass-badge is-off">' . esc_html__( 'A copy', 'gatepass' ) . '</span> ';
 		}
-		echo $on
-			? '<span class="gatepass-badge is-good">' . esc_html__( 'Paired and switched on', 'gatepass' ) . '</span>'
-			: '<span class="gatepass-badge is-off">' . esc_html__( 'Switched off', 'gatepass' ) . '</span>';
+		if ( $on && Gatepass_Keys::of( $connection->pairing() )->is_refused( time() ) ) {
+			echo '<span class="gatepass-badge is-off">' . esc_html__( 'Not known to your panel', 'gatepass' ) . '</span>';
+		} else {
+			echo $on
+				? '<span class="gatepass-badge is-good">' . esc_html__( 'Paired and switched on', 'gatepass' ) . '</span>'
+				: '<span class="gatepass-badge is-off">' . esc_html__( 'Switched off', 'gatepass' ) . '</span>';
+		}
 		echo '</h2>';
 		if ( $this->store->is_copy() ) {
 			echo '<p>' . esc_html__( 'This WordPress has another address than the site that was paired: it seems to be a copy. Customers are still sent to the other one. Pair this one with a code of its own, or unpair it.', 'gatepass' ) . '</p>';
