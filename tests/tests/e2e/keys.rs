@@ -452,8 +452,20 @@ pub async fn a_site_gets_a_new_key_of_its_own_and_stays_who_it_is() -> Result {
     assert_eq!(visitor.get(&challenge).await?.status(), StatusCode::NOT_FOUND);
     // A bridge that has not heard of it yet knows us by the one before.
     house.eval(&format!("test_known( array( '{before}' ) );"))?;
-    assert_eq!(house.eval("echo Gatepass_Sync::of_this_site()->run( 20 )->outcome();")?, "complete");
+    let pull = "echo Gatepass_Sync::of_this_site()->run( 20 )->outcome();";
+    assert_eq!(house.eval(pull)?, "complete");
+    // Or has lost it in a failover: so it is told again, for the one before is good for an hour only.
+    house.eval(
+        "update_option( 'gatepass_keys', array( 'previous_until' => 1 ) + get_option( 'gatepass_keys' ) );",
+    )?;
+    assert_eq!(house.eval(pull)?, "complete");
+    house.eval("Gatepass_Renewal::on_cron();")?;
     assert_eq!(house.own()?, after);
+    assert_eq!(house.json("get_option( 'test_known' )")?, json!([after, before]));
+    // The same when the owner presses the button, who is told the truth.
+    house.eval(&format!("test_known( array( '{before}' ) );"))?;
+    assert_eq!((house.renew()?.as_str(), house.own()?), ("", after.clone()));
+    assert_eq!(house.json("get_option( 'test_known' )")?, json!([after, before]));
     // The one before is forgotten when its hour is over.
     house.eval(&format!("test_known( array( '{after}' ) );"))?;
     let stored = |name: &str| house.eval(&format!("echo get_option( 'gatepass_keys' )['{name}'];"));

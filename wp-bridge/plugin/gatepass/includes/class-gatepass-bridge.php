@@ -253,17 +253,29 @@ final class Gatepass_Bridge {
 	}
 
 	/**
-	 * Keeps by which key the bridge knows us, if that is the one that was to come: the answer to its renewal was lost.
+	 * Keeps by which key the bridge knows us: the one that was to come, if the answer to its renewal was lost; or the one
+	 * before, if the bridge has lost the renewal.
 	 *
 	 * @param Gatepass_Connection $connection The connection.
 	 * @param Gatepass_Site_Key   $key        The key.
 	 * @param Gatepass_Answer     $answer     What the bridge answered to it.
 	 */
 	private function note_known_by( Gatepass_Connection $connection, Gatepass_Site_Key $key, Gatepass_Answer $answer ): void {
-		$pending = Gatepass_Keys::of( $connection->pairing() )->pending();
-		if ( 200 === $answer->status() && null !== $pending && $pending->public_x() === $key->public_x() ) {
-			self::take_for_own( $connection, $key );
+		if ( 200 !== $answer->status() ) {
+			return;
 		}
+		$is = static function ( ?Gatepass_Site_Key $other ) use ( $key ): bool {
+			return null !== $other && $other->public_x() === $key->public_x();
+		};
+		Gatepass_Keys::change(
+			$connection,
+			static function ( Gatepass_Connection $now, Gatepass_Keys $keys ) use ( $key, $is ): Gatepass_Keys {
+				if ( $is( $keys->pending() ) ) {
+					return $keys->with_own( $key, $now->site_key(), time() );
+				}
+				return $is( $keys->previous() ) ? $keys->with_previous_again( time() ) : $keys;
+			}
+		);
 	}
 
 	/**

@@ -231,6 +231,30 @@ final class Gatepass_Keys {
 	}
 
 	/**
+	 * With the key before as this site's own again: the bridge has forgotten the new one, as a failover or a restored store
+	 * may, or this one of many has not heard of it yet. The new one is to come, so that it is offered again.
+	 *
+	 * @param int $now Seconds since 1970.
+	 * @return self
+	 */
+	public function with_previous_again( int $now ): self {
+		if ( '' === $this->members['previous'] || '' === $this->members['own'] || '' !== $this->members['pending'] ) {
+			return $this;
+		}
+		return $this->with(
+			array(
+				'own'            => $this->members['previous'],
+				'since'          => $now,
+				'previous'       => '',
+				'previous_until' => 0,
+				'pending'        => $this->members['own'],
+				'pending_until'  => 0,
+				'refused_at'     => 0,
+			)
+		);
+	}
+
+	/**
 	 * Without the key before, when its time is up.
 	 *
 	 * @param int $now Seconds since 1970.
@@ -293,6 +317,15 @@ final class Gatepass_Keys {
 	}
 
 	/**
+	 * The key before.
+	 *
+	 * @return Gatepass_Site_Key|null
+	 */
+	public function previous(): ?Gatepass_Site_Key {
+		return Gatepass_Site_Key::from_stored( $this->members['previous'] );
+	}
+
+	/**
 	 * The key that is to become ours, while the bridge may ask about it.
 	 *
 	 * @param int $now Seconds since 1970.
@@ -314,7 +347,7 @@ final class Gatepass_Keys {
 		$keys   = array(
 			Gatepass_Site_Key::from_stored( $this->members['own'] ),
 			$this->pending(),
-			$this->members['previous_until'] >= $now ? Gatepass_Site_Key::from_stored( $this->members['previous'] ) : null,
+			$this->members['previous_until'] >= $now ? $this->previous() : null,
 		);
 		$others = array();
 		foreach ( array_filter( $keys ) as $key ) {

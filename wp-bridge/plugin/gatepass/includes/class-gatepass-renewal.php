@@ -140,7 +140,8 @@ final class Gatepass_Renewal {
 		if ( null === $connection || $connection->pairing() !== $before->pairing() ) {
 			return 'paired_anew';
 		}
-		if ( $connection->site_key()->public_x() !== $before->site_key()->public_x() ) {
+		$is_other = $connection->site_key()->public_x() !== $before->site_key()->public_x();
+		if ( $is_other && null === Gatepass_Keys::of( $connection->pairing() )->pending() ) {
 			// An earlier renewal had worked, and its answer was lost.
 			return self::DONE;
 		}
