@@ -475,10 +475,14 @@ pub async fn a_site_gets_a_new_key_of_its_own_and_stays_who_it_is() -> Result {
     assert_eq!((stored("previous")?.as_str(), house.own()?), ("", after.clone()));
 
     // By itself when it is 90 days old, and not before.
-    for (days, renewed) in [(89, false), (90, true)] {
+    for (days, renewed) in [(89, false), (-89, false), (90, true)] {
         house.eval(&format!("update_option( 'gatepass_keys', array( 'since' => time() - {days} * DAY_IN_SECONDS ) + get_option( 'gatepass_keys' ) ); Gatepass_Renewal::on_cron();"))?;
         assert_eq!(house.own()? != after, renewed, "{days}");
     }
+    // Nor does one made while the clock was years ahead stay until then.
+    let before = house.own()?;
+    house.eval("update_option( 'gatepass_keys', array( 'since' => time() + YEAR_IN_SECONDS ) + get_option( 'gatepass_keys' ) ); Gatepass_Renewal::on_cron();")?;
+    assert_ne!(house.own()?, before);
     // WordPress runs that with the heartbeat.
     let before = house.own()?;
     house.eval("update_option( 'gatepass_keys', array( 'since' => 1000 ) + get_option( 'gatepass_keys' ) ); wp_clear_scheduled_hook( 'gatepass_heartbeat' ); wp_schedule_single_event( time() - 1, 'gatepass_heartbeat' );")?;

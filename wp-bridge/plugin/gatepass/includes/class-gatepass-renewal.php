@@ -90,14 +90,14 @@ final class Gatepass_Renewal {
 	}
 
 	/**
-	 * Whether the key is so old that it should be renewed.
+	 * Whether the key is so old that it should be renewed. One from the future, as a clock put back leaves it, is no better.
 	 *
 	 * @param Gatepass_Connection $connection The connection.
 	 * @param int                 $now        Seconds since 1970.
 	 * @return bool
 	 */
 	public static function is_due( Gatepass_Connection $connection, int $now ): bool {
-		return $now - $connection->site_key_since() >= self::LIFETIME;
+		return abs( $now - $connection->site_key_since() ) >= self::LIFETIME;
 	}
 
 	/**
