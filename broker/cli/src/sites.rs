@@ -13,6 +13,7 @@ use gatepass_core::store::{ChangePolicy, PolicyChange, SiteCreation, SiteMove};
 use gatepass_core::trail::Retention;
 use gatepass_core::validate::{self, FieldError, FieldErrors};
 use gatepass_core::{Clock, SiteId, Store, Timestamp};
+use gatepass_keys::Keyring;
 use serde_json::{Value, json};
 
 use crate::args::{OrNone, PolicyArgs, SiteCommand};
@@ -32,6 +33,7 @@ pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Fai
             if !errors.is_empty() {
                 return Err(wrong(errors));
             }
+            let issuing = Issuing::here(config, &*store).await?;
             let id = SiteId::generate(now, &System)?;
             let site = Site {
                 id,
@@ -45,7 +47,7 @@ pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Fai
             match store.create_site(&site, now, &context).await? {
                 SiteCreation::Created => {
                     eprintln!("Registered {} as {id}.", site.origin);
-                    pairing_code(config, &*store, id, false, &context).await
+                    issuing.pairing_code(config, &*store, id, false, &context).await
                 }
                 SiteCreation::OriginKnown(known) => Err(Failure::Failed(format!(
                     "{} is registered already, as {known}; for a new code: gatepass site pairing-code {known}",
@@ -111,7 +113,8 @@ pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Fai
             }
         }
         SiteCommand::PairingCode { id, replace } => {
-            pairing_code(config, &*store, id, replace, &context).await
+            let issuing = Issuing::here(config, &*store).await?;
+            issuing.pairing_code(config, &*store, id, replace, &context).await
         }
         SiteCommand::Move { id, url, yes } => {
             let site = found(store.site(id).await?, id)?;
@@ -122,10 +125,12 @@ pub(crate) async fn run(config: &Config, command: SiteCommand) -> Result<(), Fai
                     site.origin
                 )));
             }
+            // Before the pairing ends.
+            let issuing = Issuing::here(config, &*store).await?;
             match store.move_site(id, &url, now, &context).await? {
                 SiteMove::Moved(site) => {
                     eprintln!("{id} is {} now.", site.origin);
-                    pairing_code(config, &*store, id, false, &context).await
+                    issuing.pairing_code(config, &*store, id, false, &context).await
                 }
                 SiteMove::OriginKnown(known) => Err(Failure::Failed(format!(
                     "{url} is registered already, as {known}: remove that first (gatepass site remove {known})"
@@ -253,19 +258,44 @@ fn wrong(errors: FieldErrors) -> Failure {
     Failure::Usage(errors.into_iter().map(said).collect::<Vec<_>>().join("; "))
 }
 
-async fn pairing_code(
-    config: &Config,
-    store: &dyn Store,
-    id: SiteId,
-    replace: bool,
-    context: &Context,
-) -> Result<(), Failure> {
-    let instance = Instance::known(config)?;
-    let keyring = open::keyring(config)?;
-    let (keys, bridge, issuer) = (keyring.key_set(), &instance.bridge_url, instance.issuer());
-    let made = make_code(store, &System, keys, bridge, &issuer, id, replace, System.now(), context).await?;
-    let (code, expires_at) = made.ok_or_else(|| Failure::Failed(format!("there is no site {id}")))?;
-    eprintln!("Paste this code on the site, under Settings, Gatepass. It works once, until {expires_at}:");
-    let value = json!({ "site_id": id, "pairing_code": code.expose(), "expires_at": expires_at });
-    output::answer(config, &value, || code.expose().to_owned())
+/// What pairing codes are made from.
+struct Issuing {
+    instance: Instance,
+    keyring: Keyring,
+}
+
+impl Issuing {
+    /// That of this machine. A code that promises other keys than the issuer's pairs nothing, and a machine of sites
+    /// alone is to have no private keys: so a keyring is made only where there has never been one.
+    async fn here(config: &Config, store: &dyn Store) -> Result<Self, Failure> {
+        let folder = open::keyring_folder(config);
+        if store.keyring_revision().await? > 0 && folder.open()?.is_none() {
+            return Err(Failure::Failed(format!(
+                "pairing codes are made where the keyring is, and it is not in {}: run this where gatepass broker or \
+                 gatepass serve runs; if it is lost, see gatepass keys import",
+                folder.dir().display()
+            )));
+        }
+        Ok(Self { instance: Instance::known(config)?, keyring: open::keyring(config)? })
+    }
+
+    async fn pairing_code(
+        &self,
+        config: &Config,
+        store: &dyn Store,
+        id: SiteId,
+        replace: bool,
+        context: &Context,
+    ) -> Result<(), Failure> {
+        let (keys, bridge, issuer) =
+            (self.keyring.key_set(), &self.instance.bridge_url, self.instance.issuer());
+        let made =
+            make_code(store, &System, keys, bridge, &issuer, id, replace, System.now(), context).await?;
+        let (code, expires_at) = made.ok_or_else(|| Failure::Failed(format!("there is no site {id}")))?;
+        eprintln!(
+            "Paste this code on the site, under Settings, Gatepass. It works once, until {expires_at}:"
+        );
+        let value = json!({ "site_id": id, "pairing_code": code.expose(), "expires_at": expires_at });
+        output::answer(config, &value, || code.expose().to_owned())
+    }
 }

@@ -23,6 +23,7 @@ gatepass_tests::run! {
         sharing::no_token_lives_longer_than_the_operator_lets_it,
         sharing::a_key_that_is_revoked_on_the_site_is_replaced_before_anything_is_issued,
         sharing::a_site_gets_the_signed_sets_that_lead_from_its_own_to_the_present_one,
+        sharing::a_machine_without_the_keyring_makes_no_pairing_code_and_no_keyring,
         sharing::a_pairing_code_of_before_a_rotation_still_pairs,
         sharing::no_other_process_of_the_user_looks_into_the_keys,
     ],

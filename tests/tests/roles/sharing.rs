@@ -276,6 +276,23 @@ pub async fn a_site_gets_the_signed_sets_that_lead_from_its_own_to_the_present_o
     Ok(())
 }
 
+pub async fn a_machine_without_the_keyring_makes_no_pairing_code_and_no_keyring() -> Result {
+    let world = World::start(TIMES, None).await?;
+    let site = world.code.site.as_str();
+    for command in [
+        ["site", "pairing-code", site, "--replace"].as_slice(),
+        &["site", "move", site, "http://127.0.0.1:9", "--yes"],
+        &["site", "add", "http://127.0.0.1:9"],
+    ] {
+        let refused = world.bridge.command(command).err().ok_or("taken")?.to_string();
+        assert!(refused.contains("made where the keyring is"), "{command:?}: {refused}");
+    }
+    assert!(!world.bridge.data_dir().join("keyring").exists());
+    world.log_in().await?;
+    assert!(!world.broker.command(&["site", "list"])?.contains("127.0.0.1:9 "));
+    Ok(())
+}
+
 pub async fn a_pairing_code_of_before_a_rotation_still_pairs() -> Result {
     let world = World::start(TIMES, None).await?;
     let keys = Keys::of(&world.broker);
