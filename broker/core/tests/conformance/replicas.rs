@@ -9,9 +9,12 @@ use gatepass_core::event::{Actor, Context};
 use gatepass_core::limit::{Limits, Rate};
 use gatepass_core::member::Status;
 use gatepass_core::pairing::{PAIRING_LIFETIME, PairingCode};
+use gatepass_core::site::Site;
+use gatepass_core::site_key::Renewal;
 use gatepass_core::store::redis::{Options, Redis};
-use gatepass_core::store::{Clients, Errand, Handoffs, MemberPut, Members, Result, Sites};
+use gatepass_core::store::{Clients, Errand, Handoffs, Keyrings, MemberPut, Members, Result, Sites};
 use gatepass_core::{ClientId, SiteId, Store, StoreError};
+use gatepass_keys::SigningKey;
 
 use crate::faults::wait;
 use crate::pairing::proven;
@@ -96,6 +99,17 @@ async fn every_write_that_takes_rights_away_waits_and_so_does_its_repetition() {
         pair.put(subject, Status::Active).await.unwrap();
     }
     let (pairing, kid) = (proven("one", 1), ticket.handoff.kid.clone());
+    let [renewed, revoked] = ["https://renewed.example", "https://revoked.example"]
+        .map(|url| Site { paired: Some(proven("two", 2).paired), ..new_site("default", url) });
+    for site in [&renewed, &revoked] {
+        store.create_site(site, T0, &context()).await.unwrap();
+    }
+    let renewal = Renewal {
+        proven_by: SigningKey::generate([2; 32]).kid().clone(),
+        key: SigningKey::generate([3; 32]).public(),
+    };
+    let rolled = Client { id: ClientId::generate(T0, &System).unwrap(), ..client.clone() };
+    store.add_client(&ApiKey::generate(&System).unwrap().hash(), &rolled, &context()).await.unwrap();
     let all = async |check: &dyn Fn(&str, Result<()>)| {
         // At once, for each takes as long as the replicas are given.
         tokio::join!(
@@ -128,6 +142,23 @@ async fn every_write_that_takes_rights_away_waits_and_so_does_its_repetition() {
             },
             async { check("pair", store.pair(site, &pairing, T0, &by).await.map(drop)) },
             async { check("remove_site", store.remove_site(removed.id, T0, &by).await.map(drop)) },
+            async {
+                let made = store.renew_site_key(renewed.id, &renewal, T0, &by).await;
+                check("renew_site_key", made.map(drop));
+            },
+            async {
+                let ended = store.revoke_site_key(revoked.id, T0, &by).await;
+                check("revoke_site_key", ended.map(drop));
+            },
+            async {
+                // Each time another successor, as whoever repeats it makes one.
+                let new = Client { id: ClientId::generate(T0, &System).unwrap(), ..rolled.clone() };
+                let hash = ApiKey::generate(&System).unwrap().hash();
+                let made = store.roll_client(rolled.id, (&hash, &new), after(1000), T0, &by).await;
+                check("roll_client", made.map(drop));
+            },
+            async { check("announce_keyring", store.announce_keyring(7, &[], T0, &by).await.map(drop)) },
+            async { check("forbid_key", store.forbid_key(&kid, T0).await) },
             async { check("settled", store.settled().await) },
         );
     };
