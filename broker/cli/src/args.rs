@@ -267,7 +267,7 @@ pub(crate) enum Command {
     /// changes within seconds
     #[command(subcommand)]
     Member(MemberCommand),
-    /// The store as a whole: a backup of it
+    /// The store as a whole: a backup of it, and its way from SQLite to Redis
     #[command(subcommand)]
     Store(StoreCommand),
     /// Check this deployment and its sites from the outside, and say what to do about what is not well; status 1 if
@@ -608,6 +608,31 @@ pub(crate) enum StoreCommand {
         /// Where to
         file: PathBuf,
     },
+    /// Copy a store on SQLite into an empty Redis, while Gatepass is stopped; nothing in it changes
+    Copy(CopyArgs),
+}
+
+/// From where to where. No `Debug` of the address: it may hold a password.
+#[derive(ClapArgs)]
+pub(crate) struct CopyArgs {
+    /// The Redis, as --store would name it; the files for TLS are those of the settings
+    #[arg(long, value_name = "URL", required_unless_present = "to_file", conflicts_with = "to_file")]
+    pub(crate) to: Option<String>,
+    /// File that holds what --to would say, for a URL with a password in it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to_file: Option<PathBuf>,
+    /// The store's file [default: gatepass.db in the data folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
+    /// Only say what would be copied, and whether it could be
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+impl std::fmt::Debug for CopyArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CopyArgs").field("from", &self.from).finish_non_exhaustive()
+    }
 }
 
 /// On which site.

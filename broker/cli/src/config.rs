@@ -87,6 +87,8 @@ impl Default for KeyTimes {
 pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     pub(crate) store: StoreChoice,
+    /// How a Redis is reached, also while the store is none.
+    pub(crate) redis: Options,
     pub(crate) listen: SocketAddr,
     pub(crate) bridge_listen: Option<SocketAddr>,
     pub(crate) metrics_listen: Option<SocketAddr>,
@@ -119,8 +121,8 @@ impl Config {
             wait_replicas: given.wait_replicas.or(file.wait_replicas).unwrap_or_default(),
         };
         let store = match (given.store, given.store_file) {
-            (None, None) => store_choice(file.store, file.store_file, options)?,
-            (value, file) => store_choice(value, file, options)?,
+            (None, None) => store_choice(file.store, file.store_file, &options)?,
+            (value, file) => store_choice(value, file, &options)?,
         };
         let public_url = given.public_url.or(file.public_url);
         let bridge_url = given.bridge_url.or(file.bridge_url);
@@ -152,6 +154,7 @@ impl Config {
         Ok(Self {
             data_dir: given.data_dir.or(file.data_dir).unwrap_or_else(|| DEFAULT_DATA_DIR.into()),
             store,
+            redis: options,
             listen: given.listen.or(file.listen).unwrap_or(DEFAULT_LISTEN),
             bridge_listen: given.bridge_listen.or(file.bridge_listen),
             metrics_listen: given.metrics_listen.or(file.metrics_listen),
@@ -245,10 +248,23 @@ fn read_file(given: Option<&Path>) -> Result<Settings, Failure> {
     })
 }
 
+impl Config {
+    /// Refuses what is said of a Redis where none is worked with.
+    pub(crate) fn expect_no_stray_settings(&self) -> Result<(), Failure> {
+        if matches!(self.store, StoreChoice::Sqlite) && self.redis != Options::default() {
+            return Err(Failure::Usage(
+                "store-ca-file, store-cert-file, store-key-file and wait-replicas are for a store on Redis"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}
+
 fn store_choice(
     value: Option<String>,
     file: Option<PathBuf>,
-    options: Options,
+    options: &Options,
 ) -> Result<StoreChoice, Failure> {
     let text = match (value, file) {
         (Some(_), Some(_)) => {
@@ -260,11 +276,8 @@ fn store_choice(
         (None, None) => "sqlite".to_owned(),
     };
     match text.trim() {
-        "sqlite" if options == Options::default() => Ok(StoreChoice::Sqlite),
-        "sqlite" => Err(Failure::Usage(
-            "store-ca-file, store-cert-file, store-key-file and wait-replicas are for a store on Redis".to_owned(),
-        )),
-        url if is_redis(url) => Ok(StoreChoice::Redis(url.to_owned(), options)),
+        "sqlite" => Ok(StoreChoice::Sqlite),
+        url if is_redis(url) => Ok(StoreChoice::Redis(url.to_owned(), options.clone())),
         // What was given is not repeated: it may hold a password.
         _ => Err(Failure::Usage(
             "the store is sqlite or redis://host:port or redis+sentinel://host,host,host/NAME (or rediss for TLS)"

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, StoreCommand};
 use crate::config::Config;
 use crate::error::Failure;
 use crate::serve::Role;
@@ -60,6 +60,9 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<(), Failure> {
     let config = Config::new(args.settings)?;
+    if !matches!(args.command, Command::Store(StoreCommand::Copy(_))) {
+        config.expect_no_stray_settings()?;
+    }
     let system = actix_web::rt::System::new();
     system.block_on(async {
         match args.command {

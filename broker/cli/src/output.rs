@@ -1,7 +1,8 @@
 //! Answers on stdout: lines for people, JSON for programs.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::config::Config;
@@ -39,4 +40,19 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> St
     let mut lines = vec![line(&head.map(str::to_owned))];
     lines.extend(rows.iter().map(line));
     lines.join("\n")
+}
+
+/// Progress on stderr, for people alone: a program that reads stderr is not to find a picture in it.
+pub(crate) fn bar(length: Option<u64>, template: &str) -> ProgressBar {
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let bar = length.map_or_else(ProgressBar::no_length, ProgressBar::new);
+    bar.set_draw_target(target);
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
 }

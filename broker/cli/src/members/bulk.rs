@@ -1,14 +1,14 @@
 //! Import and export.
 
 use std::fs::File;
-use std::io::{IsTerminal, Read};
+use std::io::Read;
 use std::path::Path;
 
 use gatepass_broker::import::{Import, ImportError, LineError, Lines, Report, to_line};
 use gatepass_core::clock::System;
 use gatepass_core::site::Site;
 use gatepass_core::{Clock, SiteId};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::{Desk, PAGE};
 use crate::error::Failure;
@@ -50,21 +50,10 @@ fn open(file: &Path) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
     Ok((Box::new(opened), about.is_file().then_some(about.len())))
 }
 
-/// For people alone: a program that reads stderr is not to find a picture in it.
 fn bar(length: Option<u64>) -> ProgressBar {
-    let target = if std::io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let (bar, template) = match length {
-        Some(length) => (ProgressBar::new(length), "{bar:40} {percent}% {bytes_per_sec} {eta} {msg}"),
-        None => (ProgressBar::no_length(), "{spinner} {bytes} {bytes_per_sec} {msg}"),
-    };
-    bar.set_draw_target(target);
-    match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
+    match length {
+        Some(_) => output::bar(length, "{bar:40} {percent}% {bytes_per_sec} {eta} {msg}"),
+        None => output::bar(length, "{spinner} {bytes} {bytes_per_sec} {msg}"),
     }
 }
 

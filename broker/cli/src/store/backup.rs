@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use gatepass_core::clock::System;
-use gatepass_core::store::sqlite::Sqlite;
 use serde_json::json;
 
 use crate::config::{Config, StoreChoice};
@@ -18,12 +16,7 @@ pub(super) async fn backup(config: &Config, file: &Path) -> Result<(), Failure> 
                 .to_owned(),
         ));
     }
-    let from = open::database(config);
-    if !from.exists() {
-        let (from, hint) = (from.display(), "say where the data folder is, with --data-dir");
-        return Err(Failure::Failed(format!("there is no store at {from}; {hint}")));
-    }
-    Sqlite::open(&from, &System)?.back_up(file).await?;
+    super::open(&open::database(config))?.back_up(file).await?;
     let written = std::fs::metadata(file)
         .map_err(|error| Failure::Failed(format!("cannot look at {}: {error}", file.display())))?;
     eprintln!("wrote {}, {} KiB", file.display(), written.len().div_ceil(1024));

@@ -7,6 +7,7 @@
 //!    keys of a site share the hash tag `{site_…}`), with its event in the same step.
 //! 3. Add a case to the conformance suite in `tests/conformance`.
 
+pub mod copy;
 mod kept;
 pub mod redis;
 pub mod sqlite;

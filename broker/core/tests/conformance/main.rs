@@ -194,6 +194,7 @@ suite! {
     }
 }
 
+mod copy;
 mod faults;
 mod model;
 mod replicas;

@@ -27,27 +27,32 @@
 //! | `gp:behind` | hash | site id → a mark of its own, of each site that may have something to pull |
 //! | `gp:{gp:behind}:epoch` | string | since which primary no site lacks there |
 //! | `gp:{gp:behind}:handles` | string | a counter, for marks |
+//! | `gp:copying` | string | which copy into this store has begun and not ended; until then nobody works with it |
 //! | `gp:mark` | string | nothing: it is written before `WAIT` |
 
 use crate::id::{HandoffId, SiteId, Subject, Tenant};
 use crate::limit::Bucket;
 use crate::trail::Trail;
 
-pub(super) const SCHEMA: &str = "gp:schema";
-pub(super) const CLIENTS: &str = "gp:clients";
-pub(super) const CLIENT_USES: &str = "gp:{gp:clients}:used";
-pub(super) const KEYRING: &str = "gp:{gp:clients}:keyring";
-pub(super) const FORBIDDEN_KEYS: &str = "gp:{gp:clients}:forbidden-keys";
-pub(super) const MARK: &str = "gp:mark";
-pub(super) const BEHIND: &str = "gp:behind";
-pub(super) const BEHIND_EPOCH: &str = "gp:{gp:behind}:epoch";
-pub(super) const BEHIND_HANDLES: &str = "gp:{gp:behind}:handles";
+pub(in crate::store) const SCHEMA: &str = "gp:schema";
+pub(in crate::store) const CLIENTS: &str = "gp:clients";
+pub(in crate::store) const CLIENT_USES: &str = "gp:{gp:clients}:used";
+pub(in crate::store) const KEYRING: &str = "gp:{gp:clients}:keyring";
+pub(in crate::store) const FORBIDDEN_KEYS: &str = "gp:{gp:clients}:forbidden-keys";
+pub(in crate::store) const COPYING: &str = "gp:copying";
+pub(in crate::store) const MARK: &str = "gp:mark";
+pub(in crate::store) const BEHIND: &str = "gp:behind";
+pub(in crate::store) const BEHIND_EPOCH: &str = "gp:{gp:behind}:epoch";
+pub(in crate::store) const BEHIND_HANDLES: &str = "gp:{gp:behind}:handles";
+
+/// Matches every key.
+pub(in crate::store) const ALL: &str = "gp:*";
 
 /// Matches the keys of all sites, and perhaps one that is none.
-pub(super) const ALL_SITES: &str = "gp:{site_*}:site";
+pub(in crate::store) const ALL_SITES: &str = "gp:{site_*}:site";
 
 /// Matches the streams of all trails, and perhaps a key that is none.
-pub(super) const EVENTS_OF_ALL: &str = "gp:{*}:*events";
+pub(in crate::store) const EVENTS_OF_ALL: &str = "gp:{*}:*events";
 
 fn of_trail(trail: &Trail, rest: &str) -> String {
     match trail {
@@ -60,24 +65,24 @@ fn of_site(site: SiteId, rest: &str) -> String {
     format!("gp:{{{site}}}:{rest}")
 }
 
-pub(super) fn site(site: SiteId) -> String {
+pub(in crate::store) fn site(site: SiteId) -> String {
     of_site(site, "site")
 }
 /// The site whose key this is, if it is one.
-pub(super) fn site_of(key: &str) -> Option<SiteId> {
+pub(in crate::store) fn site_of(key: &str) -> Option<SiteId> {
     key.strip_prefix("gp:{")?.strip_suffix("}:site")?.parse().ok()
 }
-pub(super) fn removed(site: SiteId) -> String {
+pub(in crate::store) fn removed(site: SiteId) -> String {
     of_site(site, "removed")
 }
-pub(super) fn state(trail: &Trail) -> String {
+pub(in crate::store) fn state(trail: &Trail) -> String {
     of_trail(trail, "state")
 }
-pub(super) fn events(trail: &Trail) -> String {
+pub(in crate::store) fn events(trail: &Trail) -> String {
     of_trail(trail, "events")
 }
 /// The trail that is in the stream of this name, if it is one.
-pub(super) fn trail_of(events: &str) -> Option<Trail> {
+pub(in crate::store) fn trail_of(events: &str) -> Option<Trail> {
     let (tag, rest) = events.strip_prefix("gp:{")?.split_once("}:")?;
     match (tag, rest) {
         (CLIENTS, rest) => rest.strip_suffix(":events")?.parse().ok().map(Trail::Tenant),
@@ -85,41 +90,41 @@ pub(super) fn trail_of(events: &str) -> Option<Trail> {
         _ => None,
     }
 }
-pub(super) fn pairing_code(site: SiteId) -> String {
+pub(in crate::store) fn pairing_code(site: SiteId) -> String {
     of_site(site, "code")
 }
-pub(super) fn revoked_keys(site: SiteId) -> String {
+pub(in crate::store) fn revoked_keys(site: SiteId) -> String {
     of_site(site, "revoked-keys")
 }
-pub(super) fn members(site: SiteId) -> String {
+pub(in crate::store) fn members(site: SiteId) -> String {
     of_site(site, "members")
 }
-pub(super) fn removed_members(site: SiteId) -> String {
+pub(in crate::store) fn removed_members(site: SiteId) -> String {
     of_site(site, "removed-members")
 }
 /// What the keys of a site's members begin with, before their subjects.
-pub(super) fn any_member(site: SiteId) -> String {
+pub(in crate::store) fn any_member(site: SiteId) -> String {
     of_site(site, "m:")
 }
-pub(super) fn member(site: SiteId, subject: &Subject) -> String {
+pub(in crate::store) fn member(site: SiteId, subject: &Subject) -> String {
     format!("{}{subject}", any_member(site))
 }
-pub(super) fn report(site: SiteId, subject: &Subject) -> String {
+pub(in crate::store) fn report(site: SiteId, subject: &Subject) -> String {
     of_site(site, &format!("r:{subject}"))
 }
-pub(super) fn handoff(site: SiteId, id: HandoffId) -> String {
+pub(in crate::store) fn handoff(site: SiteId, id: HandoffId) -> String {
     of_site(site, &format!("h:{id}"))
 }
-pub(super) fn bucket(site: SiteId, bucket: Bucket, name: &str) -> String {
+pub(in crate::store) fn bucket(site: SiteId, bucket: Bucket, name: &str) -> String {
     of_site(site, &format!("l:{}:{name}", bucket.as_str()))
 }
-pub(super) fn everything_of(site: SiteId) -> String {
+pub(in crate::store) fn everything_of(site: SiteId) -> String {
     of_site(site, "*")
 }
-pub(super) fn origins(tenant: &Tenant) -> String {
+pub(in crate::store) fn origins(tenant: &Tenant) -> String {
     format!("gp:{{tenant:{tenant}}}:origins")
 }
-pub(super) fn sites(tenant: &Tenant) -> String {
+pub(in crate::store) fn sites(tenant: &Tenant) -> String {
     format!("gp:{{tenant:{tenant}}}:sites")
 }
 

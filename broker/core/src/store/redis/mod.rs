@@ -8,12 +8,13 @@ mod events;
 mod feed;
 mod handoffs;
 mod keyrings;
-mod keys;
+pub(super) mod keys;
 mod link;
 mod members;
 mod replicas;
 mod settings;
 mod sites;
+mod target;
 mod tls;
 
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use self::behind::Marks;
 use self::link::Link;
 use self::replicas::{Lane, Lanes};
 use self::settings::Findings;
+pub use self::target::{Found, Target};
 use super::{Result, Status, Store, StoreError, from_json, parsed, to_json};
 use crate::clock::Timestamp;
 use crate::event::Context;
@@ -118,6 +120,7 @@ impl Redis {
     /// answers must not be used.
     pub async fn connect(url: &str, options: &Options) -> Result<Self> {
         let mut link = Link::open(url, options).await?;
+        check_whole(&mut link).await?;
         check_schema(&mut link).await?;
         let (lanes, scripts) =
             (Arc::new(Lanes::new(options.wait_replicas)), Arc::new(Scripts::new(Retention::NONE)));
@@ -220,6 +223,18 @@ impl Redis {
     fn connection(&self) -> Link {
         self.link.clone()
     }
+}
+
+/// Refuses a store of which only a part has arrived.
+async fn check_whole(link: &mut Link) -> Result<()> {
+    if link.exists(keys::COPYING).await? {
+        return Err(StoreError::Unavailable(format!(
+            "the Redis at {} holds a copy of a store that did not come to its end (or is still under way): run \
+             gatepass store copy again, which begins anew",
+            link.name()
+        )));
+    }
+    Ok(())
 }
 
 /// Marks an empty Redis as one of this layout, and refuses one of a newer.

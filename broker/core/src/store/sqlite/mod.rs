@@ -138,6 +138,13 @@ impl Sqlite {
             .map_err(|e| StoreError::Unavailable(format!("the store's thread ended: {e}")))?
     }
 
+    /// A connection of one's own that reads.
+    pub(super) fn own_reader(&self) -> Result<Connection> {
+        let reader = Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        reader.busy_timeout(BUSY_TIMEOUT)?;
+        Ok(reader)
+    }
+
     /// Runs `work` on a connection, away from the asynchronous threads. Whoever has waited for its turn as long as
     /// for a busy file gives up: so nobody waits for a whole queue of others.
     async fn run<T, F>(connection: &Shared, work: F) -> Result<T>
