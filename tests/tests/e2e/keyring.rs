@@ -126,6 +126,25 @@ pub async fn a_keyring_goes_elsewhere_encrypted_and_comes_back() -> Result {
     Ok(())
 }
 
+pub async fn an_old_copy_of_the_keyring_is_not_changed() -> Result {
+    let folder = tempfile::tempdir()?;
+    let at = folder.path();
+    let keyring = at.join("gatepass-data/keyring");
+    keys(at, &["init"])?;
+    let index = fs::read(keyring.join("keyring.json"))?;
+    assert_said(&keys(at, &["rotate"])?, 0, &["signs in 7 min"], "");
+    let kid = in_state(&list(at)?, "active").remove(0);
+    fs::write(keyring.join("keyring.json"), &index)?;
+    // It would be told to nobody: everybody has had a newer one.
+    let because = ["--reason", "found in a paste", "--yes"];
+    let old = ["it is an old copy", "import an export"];
+    assert_said(&keys(at, &[&["revoke", &kid], &because[..]].concat())?, 1, &old, "");
+    assert_said(&keys(at, &[&["rotate", "--emergency"], &because[..]].concat())?, 1, &old, "");
+    assert_said(&keys(at, &["rotate"])?, 1, &old, "");
+    assert!(fs::read(keyring.join("keyring.json"))? == index);
+    Ok(())
+}
+
 pub async fn private_keys_are_wrapped_and_the_doctor_names_those_that_are_not() -> Result {
     let folder = tempfile::tempdir()?;
     let at = folder.path();

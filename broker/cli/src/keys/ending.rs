@@ -1,12 +1,12 @@
 //! What ends logins: revoking a key, or all of them.
 
-use gatepass_keys::{Action, KeyId, KeyState, Keyring, KeyringError};
+use gatepass_keys::{Action, KeyId, KeyState, Keyring};
 use serde_json::json;
 
-use super::{At, consent, seed, told};
+use super::{At, consent, told};
 use crate::args::Consent;
 use crate::error::Failure;
-use crate::{open, output};
+use crate::output;
 
 pub(super) async fn revoke(at: &At<'_>, kid: KeyId, reason: &str, consent: Consent) -> Result<(), Failure> {
     let reason = reason_of(reason)?;
@@ -31,12 +31,9 @@ pub(super) async fn revoke(at: &At<'_>, kid: KeyId, reason: &str, consent: Conse
     let decide = |keyring: &Keyring| {
         let revoked = keyring.entries().iter().any(|e| e.kid == kid && e.state == KeyState::Revoked);
         let action = Action::Revoke { kid: kid.clone(), reason: reason.to_owned() };
-        Ok::<_, KeyringError>(if revoked { Vec::new() } else { vec![action] })
+        Ok(if revoked { Vec::new() } else { vec![action] })
     };
-    let keyring = at.folder.change(seed()?, open::now(), &at.by(), decide)?;
-    if state == KeyState::Revoked {
-        told::revoke_again(at, &kid).await?;
-    }
+    let keyring = at.change(decide).await?;
     ended(at, &keyring, &[kid]).await
 }
 
@@ -50,15 +47,16 @@ pub(super) async fn emergency(at: &At<'_>, reason: &str, consent: Consent) -> Re
         return Ok(());
     }
     let mut revoked = Vec::new();
-    let keyring = at.folder.change(seed()?, open::now(), &at.by(), |keyring| {
+    let decide = |keyring: &Keyring| {
         revoked.extend(keyring.key_set().iter().map(|key| key.kid().clone()));
-        Ok::<_, KeyringError>(vec![Action::ReplaceAll { reason: reason.to_owned() }])
-    })?;
+        Ok(vec![Action::ReplaceAll { reason: reason.to_owned() }])
+    };
+    let keyring = at.change(decide).await?;
     ended(at, &keyring, &revoked).await
 }
 
 async fn ended(at: &At<'_>, keyring: &Keyring, revoked: &[KeyId]) -> Result<(), Failure> {
-    told::tell(at, keyring).await?;
+    told::tell(at, keyring, revoked).await?;
     let active = keyring.active_kid();
     eprintln!("Nothing that was signed by what is revoked is redeemed any more, at no site. {active} signs.");
     let answer = json!({ "revoked": revoked, "active": active, "revision": keyring.revision() });

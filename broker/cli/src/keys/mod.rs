@@ -14,7 +14,7 @@ use gatepass_core::Store;
 use gatepass_core::clock::{System, random_bytes};
 use gatepass_core::event::Context;
 use gatepass_core::trail::Retention;
-use gatepass_keys::{Keyring, KeyringError, KeyringFolder};
+use gatepass_keys::{Action, Keyring, KeyringError, KeyringFolder};
 use serde_json::json;
 
 use crate::args::KeysCommand;
@@ -68,6 +68,18 @@ impl<'a> At<'a> {
         present(&self.folder)
     }
 
+    /// Changes the keyring, unless it is an old copy: nobody would hear of what is done to that.
+    async fn change(
+        &self,
+        decide: impl FnOnce(&Keyring) -> Result<Vec<Action>, Failure>,
+    ) -> Result<Keyring, Failure> {
+        let seen = self.store.keyring_revision().await?;
+        self.folder.change(seed()?, open::now(), &self.by(), |keyring| {
+            check_newest(keyring, seen)?;
+            decide(keyring)
+        })
+    }
+
     /// Who does it, for the keyring's own account.
     fn by(&self) -> String {
         self.context.operator.clone().unwrap_or_else(|| "an operator".to_owned())
@@ -77,6 +89,17 @@ impl<'a> At<'a> {
 fn present(folder: &KeyringFolder) -> Result<Keyring, Failure> {
     let missing = || KeyringError::Missing { dir: folder.dir().to_owned() };
     Ok(folder.open()?.ok_or_else(missing)?)
+}
+
+/// Whether nobody has had a newer one; `seen` is the newest that was announced.
+fn check_newest(keyring: &Keyring, seen: u64) -> Result<(), Failure> {
+    let revision = keyring.revision();
+    if seen <= revision {
+        return Ok(());
+    }
+    Err(Failure::Failed(format!(
+        "the store has seen revision {seen} of the keyring, and this is revision {revision}: it is an old copy; bring the newest one here, or import an export"
+    )))
 }
 
 fn seed() -> Result<[u8; 32], Failure> {
@@ -89,12 +112,7 @@ async fn verify(at: &At<'_>) -> Result<(), Failure> {
     let seen = at.store.keyring_revision().await?;
     let keyring = at.keyring()?;
     let unused = at.folder.check()?;
-    if seen > keyring.revision() {
-        return Err(Failure::Failed(format!(
-            "the store has seen revision {seen} of the keyring, and this is revision {}: it is an old copy; bring the newest one here, or import an export",
-            keyring.revision()
-        )));
-    }
+    check_newest(&keyring, seen)?;
     for kid in &unused {
         eprintln!("{kid}.pem is not used by the keyring: remove the file.");
     }

@@ -55,7 +55,7 @@ pub(super) async fn import(
     let (seen, revoked) = (at.store.keyring_revision().await?, revoked(at).await?);
     let how = Import { by: &at.by(), now: open::now(), replace, seen, revoked: &revoked };
     let keyring = at.folder.import(seed()?, &text, &passphrase, how)?;
-    told::tell(at, &keyring).await?;
+    told::tell(at, &keyring, &[]).await?;
     eprintln!("The keyring is here, as revision {}; {} signs.", keyring.revision(), keyring.active_kid());
     Ok(())
 }
@@ -72,7 +72,7 @@ pub(super) async fn init(at: &At<'_>, replace: bool, consent: Consent) -> Result
             )));
         }
         let keyring = at.folder.open_or_create(seed()?, open::now())?;
-        told::tell(at, &keyring).await?;
+        told::tell(at, &keyring, &[]).await?;
         eprintln!("There is a keyring; {} signs.", keyring.active_kid());
         return Ok(());
     }
@@ -81,7 +81,7 @@ pub(super) async fn init(at: &At<'_>, replace: bool, consent: Consent) -> Result
         return Ok(());
     }
     let keyring = at.folder.begin_anew(seed()?, open::now(), &at.by(), seen)?;
-    told::tell(at, &keyring).await?;
+    told::tell(at, &keyring, &[]).await?;
     eprintln!("There is a new keyring; {} signs. Now pair every site again.", keyring.active_kid());
     Ok(())
 }

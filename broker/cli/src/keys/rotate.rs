@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use gatepass_keys::{Action, Keyring, KeyringError, Planned, Step, plan};
+use gatepass_keys::{Action, Keyring, Planned, Step, plan};
 use serde_json::json;
 
-use super::{At, list, seed, told};
+use super::{At, list, told};
 use crate::args::Consent;
 use crate::error::Failure;
 use crate::{open, output};
@@ -18,14 +18,14 @@ pub(super) async fn rotate(at: &At<'_>, wait: bool, consent: Consent) -> Result<
         return planned(at, &at.keyring()?);
     }
     let before = at.keyring()?.active_kid().clone();
-    let mut keyring = step(at, true)?;
-    told::tell(at, &keyring).await?;
+    let mut keyring = step(at, true).await?;
+    told::tell(at, &keyring, &[]).await?;
     while wait && *keyring.active_kid() == before {
         tokio::time::sleep(LOOK).await;
         let revision = keyring.revision();
-        keyring = step(at, false)?;
+        keyring = step(at, false).await?;
         if keyring.revision() != revision {
-            told::tell(at, &keyring).await?;
+            told::tell(at, &keyring, &[]).await?;
         }
     }
     if *keyring.active_kid() == before {
@@ -38,7 +38,7 @@ pub(super) async fn rotate(at: &At<'_>, wait: bool, consent: Consent) -> Result<
 }
 
 /// Carries out what is due, under the lock; with `ask`, the promotion first is asked for.
-fn step(at: &At<'_>, ask: bool) -> Result<Keyring, Failure> {
+async fn step(at: &At<'_>, ask: bool) -> Result<Keyring, Failure> {
     let (policy, now) = (at.config.keys.policy(), open::now());
     let decide = |keyring: &Keyring| {
         let asked = ask || keyring.rotation_asked();
@@ -52,9 +52,9 @@ fn step(at: &At<'_>, ask: bool) -> Result<Keyring, Failure> {
         } else if ask && !keyring.rotation_asked() {
             actions.push(Action::AskRotation);
         }
-        Ok::<_, KeyringError>(actions)
+        Ok(actions)
     };
-    Ok(at.folder.change(seed()?, now, &at.by(), decide)?)
+    at.change(decide).await
 }
 
 fn planned(at: &At<'_>, keyring: &Keyring) -> Result<(), Failure> {

@@ -1,5 +1,7 @@
 //! Letting everybody know what has become of the keyring.
 
+use std::collections::BTreeSet;
+
 use gatepass_core::clock::System;
 use gatepass_core::keyring::revoke_everywhere;
 use gatepass_core::{Clock, SiteId, StoreError};
@@ -10,12 +12,16 @@ use crate::error::Failure;
 
 /// Marks what is revoked on every site, then announces the keyring: with it, brokers that have an older one stop to
 /// sign. Sites that could not be reached are named, and then it is not announced: a running broker goes on trying.
-pub(super) async fn tell(at: &At<'_>, keyring: &Keyring) -> Result<(), Failure> {
+///
+/// `revoked` are marked in any case, also if that was announced already.
+pub(super) async fn tell(at: &At<'_>, keyring: &Keyring, revoked: &[KeyId]) -> Result<(), Failure> {
     let seen = at.store.keyring_revision().await?;
+    let since = keyring.changes().iter().filter(|change| change.revision > seen);
+    let since = since.filter(|change| change.to == KeyState::Revoked).map(|change| &change.kid);
+    let kids: BTreeSet<&KeyId> = since.chain(revoked).collect();
     let mut unreached: Vec<(SiteId, StoreError)> = Vec::new();
-    let revoked = keyring.changes().iter().filter(|change| change.revision > seen);
-    for change in revoked.filter(|change| change.to == KeyState::Revoked) {
-        unreached.extend(revoke_everywhere(&at.store, &change.kid, System.now(), &at.context).await?.sites);
+    for kid in kids {
+        unreached.extend(revoke_everywhere(&at.store, kid, System.now(), &at.context).await?.sites);
     }
     named(unreached)?;
     at.store.announce_keyring(keyring.revision(), keyring.changes(), System.now(), &at.context).await?;
@@ -35,9 +41,4 @@ fn named(mut unreached: Vec<(SiteId, StoreError)>) -> Result<(), Failure> {
         "the keys are revoked, but {} sites may still take what they signed; a running broker goes on telling them, and so does the same command again",
         unreached.len()
     )))
-}
-
-/// Marks a key on every site once more that was revoked before.
-pub(super) async fn revoke_again(at: &At<'_>, kid: &KeyId) -> Result<(), Failure> {
-    named(revoke_everywhere(&at.store, kid, System.now(), &at.context).await?.sites)
 }
