@@ -16,8 +16,11 @@ use tokio::sync::OnceCell;
 use super::link::error_in;
 use super::{Redis, keys, parsed, required};
 use crate::id::SiteId;
-use crate::store::Result;
+use crate::store::{Result, Sites};
 use crate::trail::Trail;
+
+/// How many sites are marked at a time.
+const AT_A_TIME: usize = 1000;
 
 /// Makes marks of which none is like another.
 #[derive(Default)]
@@ -80,30 +83,12 @@ impl Redis {
 
     /// Marks every site there is.
     async fn mark_all(&self) -> Result<()> {
-        let mut cursor = 0_u64;
-        loop {
-            let (next, found): (u64, Vec<String>) = ::redis::cmd("SCAN")
-                .arg(cursor)
-                .arg("MATCH")
-                .arg(keys::ALL_SITES)
-                .arg("COUNT")
-                .arg(1000)
-                .query_async(&mut self.connection())
-                .await?;
+        for sites in self.all_sites().await?.chunks(AT_A_TIME) {
             let mark = self.new_mark().await?;
-            let marks: Vec<_> = found
-                .iter()
-                .filter_map(|key| keys::site_of(key))
-                .map(|site| (site.to_string(), mark.as_str()))
-                .collect();
-            if !marks.is_empty() {
-                let () = self.connection().hset_multiple(keys::BEHIND, &marks).await?;
-            }
-            if next == 0 {
-                return Ok(());
-            }
-            cursor = next;
+            let marks: Vec<_> = sites.iter().map(|site| (site.to_string(), mark.as_str())).collect();
+            let () = self.connection().hset_multiple(keys::BEHIND, &marks).await?;
         }
+        Ok(())
     }
 
     /// Which primary answers: what the scripts call `primary()`.
