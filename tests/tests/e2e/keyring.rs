@@ -24,6 +24,10 @@ fn list(folder: &Path) -> Result<Value> {
     Ok(serde_json::from_slice(&listed.stdout)?)
 }
 
+fn list_on(folder: &Path, store: &str) -> Result<Value> {
+    Ok(serde_json::from_slice(&keys(folder, &["list", "--json", "--store", store])?.stdout)?)
+}
+
 fn in_state(listed: &Value, state: &str) -> Vec<String> {
     let keys = listed["keys"].as_array().into_iter().flatten();
     keys.filter(|key| key["state"] == state).filter_map(|key| Some(key["kid"].as_str()?.to_owned())).collect()
@@ -190,5 +194,33 @@ pub async fn without_a_store_nothing_is_revoked_and_the_same_command_works_after
     let listed: Value = serde_json::from_slice(&call(&redis.url(), &["list", "--json"])?.stdout)?;
     assert_eq!(in_state(&listed, "revoked"), Vec::<String>::new());
     assert_said(&call(&redis.url(), &revoke)?, 0, &["at no site"], "");
+    Ok(())
+}
+
+pub async fn sites_that_cannot_be_told_of_a_revocation_are_named() -> Result {
+    let folder = tempfile::tempdir()?;
+    let at = folder.path();
+    let redis = Redis::start(&at.join("redis"))?;
+    let on = |store: &str, arguments: &[&str]| gatepass(at, &[arguments, &["--store", store]].concat(), &[]);
+    assert_said(&on(&redis.url(), &["keys", "init"])?, 0, &[], "");
+    let register = |url: &str| -> Result<String> {
+        let added = on(&redis.url(), &["site", "add", url, "--json"])?;
+        let added: Value = serde_json::from_slice(&added.stdout)?;
+        Ok(added["site_id"].as_str().ok_or("no site")?.to_owned())
+    };
+    let (near, far) = (register("https://near.example")?, register("https://far.example")?);
+    // A user whom Redis refuses one of the sites, as a cluster would whose shard is away.
+    let reached = format!("~gp:{{{near}}}:*");
+    redis.command(&["ACL", "SETUSER", "half", "on", ">half", "+@all", "~gp:[^{]*", "~gp:{gp:*", &reached])?;
+    let half = redis.url().replace("redis://", "redis://half:half@");
+    let kid = in_state(&list_on(at, &redis.url())?, "active").remove(0);
+    let revoke = ["keys", "revoke", &kid, "--reason", "leaked", "--yes"];
+    let told = on(&half, &revoke)?;
+    assert_said(&told, 1, &[&format!("{far} could not be told"), "1 sites may still take"], &near);
+    let marked = |site: &str| redis.command(&["HEXISTS", &format!("gp:{{{site}}}:revoked-keys"), &kid]);
+    assert_eq!((marked(&near)?.trim(), marked(&far)?.trim()), ("1", "0"));
+    // Once all can be reached, the same command ends well.
+    assert_said(&on(&redis.url(), &revoke)?, 0, &["at no site"], "");
+    assert_eq!(marked(&far)?.trim(), "1");
     Ok(())
 }

@@ -165,6 +165,7 @@ gatepass_tests::run! {
         keyring::what_ends_logins_says_so_and_asks,
         keyring::a_keyring_goes_elsewhere_encrypted_and_comes_back,
         keyring::an_old_copy_of_the_keyring_is_not_changed,
+        keyring::sites_that_cannot_be_told_of_a_revocation_are_named,
         keyring::private_keys_are_wrapped_and_the_doctor_names_those_that_are_not,
         keyring::without_a_store_nothing_is_revoked_and_the_same_command_works_afterwards,
         serve::it_starts_with_no_configuration_and_keeps_its_folder_to_itself,
