@@ -1,8 +1,10 @@
 //! The folder: who may read it, and writing to it so that a crash leaves either the old or the new.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
+};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -84,6 +86,7 @@ impl Folder {
             .mode(0o600)
             .open(&path)
             .map_err(KeyringError::io("opening", &path))?;
+        self.give_to_owner(&file).map_err(KeyringError::io("giving to the folder's owner", &path))?;
         file.lock().map_err(KeyringError::io("locking", &path))?;
         Ok(Lock(file))
     }
@@ -108,7 +111,8 @@ impl Folder {
     /// Which writing of the index lies there now.
     pub(super) fn stamp(&self) -> Result<Option<Stamp>, KeyringError> {
         let path = self.dir.join(INDEX);
-        match fs::metadata(&path) {
+        // Opened, and not only looked up: a file system over the network asks its server anew when a file is opened.
+        match File::open(&path).and_then(|file| file.metadata()) {
             Ok(metadata) => Ok(Some(Stamp::of(&metadata))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(KeyringError::io("reading", &path)(error)),
@@ -192,6 +196,7 @@ impl Folder {
             .mode(0o600)
             .open(&temporary)
             .map_err(KeyringError::io("creating", &temporary))?;
+        self.give_to_owner(&file).map_err(KeyringError::io("giving to the folder's owner", &temporary))?;
         file.write_all(content)
             .and_then(|()| file.sync_all())
             .map_err(KeyringError::io("writing", &temporary))?;
@@ -199,6 +204,15 @@ impl Folder {
         File::open(&self.dir)
             .and_then(|dir| dir.sync_all())
             .map_err(KeyringError::io("syncing the folder", &self.dir))
+    }
+
+    /// What root writes, by a command typed as root, is the service's as well: else that could not read it any more.
+    fn give_to_owner(&self, file: &File) -> io::Result<()> {
+        let (dir, file_now) = (fs::metadata(&self.dir)?, file.metadata()?);
+        if dir.uid() == file_now.uid() {
+            return Ok(());
+        }
+        fchown(file, Some(dir.uid()), Some(dir.gid()))
     }
 
     pub(super) fn key_path(&self, kid: &KeyId) -> PathBuf {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -362,5 +363,21 @@ fn whoever_is_killed_while_rotating_leaves_a_keyring_that_is_right() {
         folder.check().unwrap();
         let last: &SignedKeySet = keyring.signed_sets().last().unwrap();
         assert_eq!(last.version, keyring.revision());
+    }
+}
+
+#[test]
+fn what_root_writes_is_the_folders_owners() {
+    let dir = TempDir::new().unwrap();
+    let folder = plain(&dir.path().join("keyring"));
+    folder.open_or_create([1; 32], T).unwrap();
+    // Only root can give files away, and only root's could be the wrong ones.
+    if chown(folder.dir(), Some(65_534), Some(65_534)).is_err() {
+        return;
+    }
+    rotate(&folder, [2; 32], T + 1).unwrap();
+    let newest = folder.open().unwrap().unwrap().entries().last().unwrap().kid.to_string() + ".pem";
+    for name in ["keyring.json", "keyring.lock", &newest] {
+        assert_eq!(fs::metadata(folder.dir().join(name)).unwrap().uid(), 65_534, "{name}");
     }
 }
