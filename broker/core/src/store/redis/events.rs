@@ -1,7 +1,5 @@
 //! The audit trail in Redis: one stream a trail.
 
-use std::collections::BTreeSet;
-
 use ::redis::AsyncCommands;
 use ::redis::streams::{StreamId, StreamRangeReply};
 use async_trait::async_trait;
@@ -80,24 +78,9 @@ impl Events for Redis {
         Ok(Extent { oldest: oldest.unwrap_or(newest + 1), newest })
     }
 
-    /// There is no list of trails that could be wrong: all keys are looked through, a few at a time.
+    /// There is no list of trails that could be wrong.
     async fn trails(&self) -> Result<Vec<Trail>> {
-        let (mut cursor, mut trails) = (0_u64, BTreeSet::new());
-        loop {
-            let (next, found): (u64, Vec<String>) = ::redis::cmd("SCAN")
-                .arg(cursor)
-                .arg("MATCH")
-                .arg(keys::EVENTS_OF_ALL)
-                .arg("COUNT")
-                .arg(1000)
-                .query_async(&mut self.connection())
-                .await?;
-            trails.extend(found.iter().filter_map(|key| keys::trail_of(key)));
-            if next == 0 {
-                return Ok(trails.into_iter().collect());
-            }
-            cursor = next;
-        }
+        self.all_named(keys::EVENTS_OF_ALL, keys::trail_of).await
     }
 
     async fn remove_events(&self, trail: &Trail, last: u64) -> Result<u64> {

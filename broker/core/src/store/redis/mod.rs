@@ -17,6 +17,7 @@ mod sites;
 mod target;
 mod tls;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -222,6 +223,27 @@ impl Redis {
 
     fn connection(&self) -> Link {
         self.link.clone()
+    }
+
+    /// What the names of all keys that match a pattern tell, each once: of those that are there from beginning to end.
+    /// All keys are looked through, a few at a time.
+    async fn all_named<T: Ord>(&self, pattern: &str, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>> {
+        let (mut cursor, mut all) = (0_u64, BTreeSet::new());
+        loop {
+            let (next, found): (u64, Vec<String>) = ::redis::cmd("SCAN")
+                .arg(cursor)
+                .arg("MATCH")
+                .arg(pattern)
+                .arg("COUNT")
+                .arg(1000)
+                .query_async(&mut self.connection())
+                .await?;
+            all.extend(found.iter().filter_map(|key| read(key)));
+            if next == 0 {
+                return Ok(all.into_iter().collect());
+            }
+            cursor = next;
+        }
     }
 }
 

@@ -1,7 +1,5 @@
 //! Sites and pairing in Redis.
 
-use std::collections::BTreeSet;
-
 use ::redis::{AsyncCommands, Script, ScriptInvocation};
 use async_trait::async_trait;
 use gatepass_keys::KeyId;
@@ -210,22 +208,7 @@ impl Sites for Redis {
     }
 
     async fn all_sites(&self) -> Result<Vec<SiteId>> {
-        let (mut cursor, mut sites) = (0_u64, BTreeSet::new());
-        loop {
-            let (next, found): (u64, Vec<String>) = ::redis::cmd("SCAN")
-                .arg(cursor)
-                .arg("MATCH")
-                .arg(keys::ALL_SITES)
-                .arg("COUNT")
-                .arg(1000)
-                .query_async(&mut self.connection())
-                .await?;
-            sites.extend(found.iter().filter_map(|key| keys::site_of(key)));
-            if next == 0 {
-                return Ok(sites.into_iter().collect());
-            }
-            cursor = next;
-        }
+        self.all_named(keys::ALL_SITES, keys::site_of).await
     }
 
     async fn change_policy(
